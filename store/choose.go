@@ -1,0 +1,348 @@
+package store
+
+// What a claim takes: due runs of a pool by queue priority, then due time,
+// then id, within every limit. What is in use is counted from the rows in the
+// claiming transaction; there is no counter to leak.
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// chooser holds what one claim may still take.
+type chooser struct {
+	t           *tx
+	pool        WorkPool
+	variables   Values
+	worker      string
+	free        int // of pool and worker together; the owners are counted apart
+	queues      []*queueCursor
+	deployments map[ID]*candidate
+	running     map[ID]int // live runs by deployment
+}
+
+// candidate is a deployment that a claim has met.
+type candidate struct {
+	d    Deployment
+	free int
+}
+
+// queueCursor walks the due runs of one queue, a page at a time.
+type queueCursor struct {
+	id       ID
+	priority int
+	free     int
+	due      int64 // the last that was read
+	lastID   ID
+	page     []dueRun
+	ended    bool
+}
+
+type dueRun struct {
+	due            int64
+	id, deployment ID
+}
+
+// claimPage is how many due runs of a queue are read at once.
+const claimPage = 64
+
+func (t *tx) claim(r Round, result *RoundResult) error {
+	c, err := t.newChooser(r.Worker)
+	if err != nil {
+		return err
+	}
+	if err := c.claimAll(r.Owners, result); err != nil {
+		return err
+	}
+	result.Next, err = c.next()
+	return err
+}
+
+func (t *tx) newChooser(w Worker) (*chooser, error) {
+	pool, err := poolByName(t.ctx, t, w.WorkPoolName)
+	if err != nil {
+		return nil, err
+	}
+	c := &chooser{t: t, pool: pool, worker: w.Name, deployments: map[ID]*candidate{}, running: map[ID]int{}}
+	if c.variables, err = ParseValues(pool.JobVariables); err != nil {
+		return nil, err
+	}
+	queues, err := collect(t.ctx, t, scanQueue, selectQueue+`
+		 WHERE q.work_pool_id = ?
+		 ORDER BY q.priority, q.name`, pool.ID)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.count(w, queues)
+}
+
+// count reads every live run once, and leaves what is free.
+func (c *chooser) count(w Worker, queues []WorkQueue) error {
+	type use struct {
+		queue, deployment ID
+		worker            string
+		n                 int
+	}
+	uses, err := collect(c.t.ctx, c.t, func(r row) (u use, err error) {
+		return u, r.Scan(&u.queue, &u.deployment, &u.worker, &u.n)
+	}, `
+		SELECT work_queue_id, deployment_id, coalesce(worker_name, ''), count(*)
+		  FROM flow_run INDEXED BY flow_run_live
+		 WHERE state_type IN ('PENDING', 'RUNNING', 'CANCELLING')
+		 GROUP BY 1, 2, 3`)
+	if err != nil {
+		return fmt.Errorf("count what runs: %w", err)
+	}
+	inQueue := map[ID]int{}
+	byWorker := 0
+	for _, u := range uses {
+		inQueue[u.queue] += u.n
+		c.running[u.deployment] += u.n
+		if u.worker == w.Name && slices.ContainsFunc(queues, func(q WorkQueue) bool { return q.ID == u.queue }) {
+			byWorker += u.n
+		}
+	}
+	inPool := 0
+	for _, q := range queues {
+		inPool += inQueue[q.ID]
+		polled := len(w.Queues) == 0 || slices.Contains(w.Queues, q.Name)
+		if polled && !q.IsPaused {
+			c.queues = append(c.queues, &queueCursor{id: q.ID, priority: q.Priority, free: left(q.ConcurrencyLimit, inQueue[q.ID])})
+		}
+	}
+	c.free = min(left(c.pool.ConcurrencyLimit, inPool), left(w.ConcurrencyLimit, byWorker))
+	if c.pool.IsPaused {
+		c.free = 0
+	}
+	return nil
+}
+
+// left is what a limit leaves; a lowered limit may be exceeded by what runs.
+func left(limit *int, used int) int {
+	if limit == nil {
+		return math.MaxInt
+	}
+	return max(0, *limit-used)
+}
+
+// claimAll gives each owner a run while there are any to take.
+func (c *chooser) claimAll(owners []Owner, result *RoundResult) error {
+	for c.free > 0 {
+		queue, run, err := c.best(result)
+		if err != nil || run == nil {
+			return err
+		}
+		if len(result.Claimed) == len(owners) {
+			result.More = true
+			return nil
+		}
+		if err := c.take(queue, run, owners[len(result.Claimed)], result); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *chooser) take(queue *queueCursor, due *dueRun, owner Owner, result *RoundResult) error {
+	run, err := scanRun(c.t.QueryRowContext(c.t.ctx, selectRun+" WHERE r.id = ?", due.id))
+	if err != nil {
+		return err
+	}
+	claimed, err := c.t.start(run, owner, c.worker)
+	if err != nil {
+		return err
+	}
+	claimed.Pool = c.variables
+	if d := c.deployments[due.deployment]; d != nil {
+		claimed.Deployment = &d.d
+		d.free--
+	}
+	queue.page = queue.page[1:]
+	queue.free--
+	c.free--
+	result.Claimed = append(result.Claimed, claimed)
+	return nil
+}
+
+// best is the next run in order whose every limit allows it, nil for none.
+// What it passes over is left, cancelled or replaced as its deployment says.
+func (c *chooser) best(result *RoundResult) (*queueCursor, *dueRun, error) {
+	var found *queueCursor
+	for _, q := range c.queues {
+		// The queues are in order of priority: a lower one is not looked at
+		// while a higher one has something.
+		if found != nil && q.priority > found.priority {
+			break
+		}
+		if err := c.settleHead(q, result); err != nil {
+			return nil, nil, err
+		}
+		if len(q.page) > 0 && (found == nil || q.page[0].before(found.page[0])) {
+			found = q
+		}
+	}
+	if found == nil {
+		return nil, nil, nil
+	}
+	return found, &found.page[0], nil
+}
+
+func (r dueRun) before(other dueRun) bool {
+	if r.due != other.due {
+		return r.due < other.due
+	}
+	return string(r.id[:]) < string(other.id[:])
+}
+
+// settleHead moves a cursor to the first run that may be taken.
+func (c *chooser) settleHead(q *queueCursor, result *RoundResult) error {
+	for q.free > 0 {
+		if err := c.fill(q); err != nil || len(q.page) == 0 {
+			return err
+		}
+		d, err := c.candidate(q.page[0].deployment)
+		if err != nil {
+			return err
+		}
+		switch {
+		case d == nil || (d.free > 0 && !d.d.Paused && !d.d.OperatorPaused):
+			return nil
+		case d.free <= 0 && !d.d.Paused && !d.d.OperatorPaused:
+			if err := c.collide(d, q.page[0].id, result); err != nil {
+				return err
+			}
+		}
+		q.page = q.page[1:]
+	}
+	q.page = nil
+	return nil
+}
+
+func (c *chooser) candidate(id ID) (*candidate, error) {
+	if id.IsZero() {
+		return nil, nil
+	}
+	if known, found := c.deployments[id]; found {
+		return known, nil
+	}
+	d, err := scanDeployment(c.t.QueryRowContext(c.t.ctx, selectDeployment+" WHERE d.id = ?", id))
+	if err != nil {
+		return nil, err
+	}
+	c.deployments[id] = &candidate{d: d, free: left(d.ConcurrencyLimit, c.running[id])}
+	return c.deployments[id], nil
+}
+
+// collide is what happens to a due run whose deployment is full.
+func (c *chooser) collide(d *candidate, id ID, result *RoundResult) error {
+	switch d.d.CollisionStrategy {
+	case CancelNew:
+		_, err := c.t.cancel(id, fmt.Sprintf("the deployment's limit of %d was reached (CANCEL_NEW)", *d.d.ConcurrencyLimit), "worker "+c.worker)
+		return err
+	case Replace:
+		return c.replace(d, result)
+	}
+	return nil
+}
+
+// replace cancels the oldest running run of a full deployment, one at a time:
+// while one is on its way out, no further one is.
+func (c *chooser) replace(d *candidate, result *RoundResult) error {
+	var leaving int
+	var oldest ID
+	err := c.t.QueryRowContext(c.t.ctx, `
+		SELECT count(*)
+		  FROM flow_run
+		 WHERE deployment_id = ?
+		   AND state_type = 'CANCELLING'`, d.d.ID).Scan(&leaving)
+	if err != nil || leaving > 0 {
+		return err
+	}
+	err = c.t.QueryRowContext(c.t.ctx, `
+		SELECT id
+		  FROM flow_run
+		 WHERE deployment_id = ?
+		   AND state_type = 'RUNNING'
+		 ORDER BY start_time, id
+		 LIMIT 1`, d.d.ID).Scan(&oldest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	owner, err := c.t.cancel(oldest, "replaced by a newer run (REPLACE)", "worker "+c.worker)
+	result.Ring = append(result.Ring, owner)
+	return err
+}
+
+// fill reads the next page of a queue when the last is used up.
+func (c *chooser) fill(q *queueCursor) (err error) {
+	if len(q.page) > 0 || q.ended {
+		return nil
+	}
+	q.page, err = collect(c.t.ctx, c.t, func(r row) (d dueRun, err error) {
+		return d, r.Scan(&d.due, &d.id, &d.deployment)
+	}, `
+		SELECT due, id, deployment_id
+		  FROM flow_run INDEXED BY flow_run_due
+		 WHERE state_type = 'SCHEDULED'
+		   AND work_queue_id = ?1
+		   AND due <= ?2
+		   AND (due, id) > (?3, ?4)
+		 ORDER BY due, id
+		 LIMIT ?5`, q.id, c.t.now, q.due, q.lastID[:], claimPage)
+	if err != nil {
+		return fmt.Errorf("look for due runs: %w", err)
+	}
+	q.ended = len(q.page) < claimPage
+	if n := len(q.page); n > 0 {
+		q.due, q.lastID = q.page[n-1].due, q.page[n-1].id
+	}
+	return nil
+}
+
+// next is when the next run of the queues falls due that is not due yet.
+func (c *chooser) next() (at time.Time, err error) {
+	for _, q := range c.queues {
+		var due sql.NullInt64
+		err := c.t.QueryRowContext(c.t.ctx, `
+			SELECT min(due)
+			  FROM flow_run INDEXED BY flow_run_due
+			 WHERE state_type = 'SCHEDULED'
+			   AND work_queue_id = ?
+			   AND due > ?`, q.id, c.t.now).Scan(&due)
+		if err != nil {
+			return at, err
+		}
+		if due.Valid && (at.IsZero() || due.Int64 < micros(at)) {
+			at = instant(due.Int64)
+		}
+	}
+	return at, nil
+}
+
+// NextDue is when the next run of a worker's queues is, or was, due; zero:
+// none waits. It only reads.
+func (s *Store) NextDue(ctx context.Context, w Worker) (time.Time, error) {
+	var due sql.NullInt64
+	err := s.reader.QueryRowContext(ctx, `
+		SELECT min((SELECT min(r.due)
+		              FROM flow_run r INDEXED BY flow_run_due
+		             WHERE r.state_type = 'SCHEDULED'
+		               AND r.work_queue_id = q.id))
+		  FROM work_queue q
+		  JOIN work_pool p ON p.id = q.work_pool_id
+		 WHERE p.name = ?1
+		   AND (?2 = '[]' OR q.name IN (SELECT value FROM json_each(?2)))`,
+		w.WorkPoolName, asJSON(w.Queues)).Scan(&due)
+	if err != nil || !due.Valid {
+		return time.Time{}, err
+	}
+	return instant(due.Int64), nil
+}

@@ -1,0 +1,357 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Wish is one deployment as the flags or the project file want it. What is nil
+// is kept as it is, or gets its default in a new deployment.
+type Wish struct {
+	FlowName, Name, Entrypoint, Kind, Path, Interpreter string
+
+	ParameterSchema json.RawMessage
+	// Docstring is the description of a new deployment that is given none.
+	Docstring string
+	// DefaultVersion is the version where none is given. One that only
+	// defaulted is no change by itself.
+	DefaultVersion string
+	Retries        int
+	RetryDelays    []float64
+	TimeoutSeconds *float64
+
+	Description, Version   *string
+	Tags                   *[]string
+	Parameters             Values // nil keeps
+	JobVariables           Values // nil keeps
+	EnforceParameterSchema *bool
+	Pool, Queue            string // "" keeps
+	ConcurrencyLimit       *int
+	CollisionStrategy      *string
+	Paused                 *bool
+}
+
+// Change is what one wish does. Fields is empty for "=".
+type Change struct {
+	Action     string        `json:"action"` // "+" new, "~" changed, "=" same
+	Deployment string        `json:"deployment"`
+	Fields     []FieldChange `json:"fields"`
+	// Kept names what an operator had set and the change leaves alone.
+	Kept []string `json:"kept,omitempty"`
+	// Unknown are the job variables that the pool's type does not know.
+	Unknown []string `json:"unknown_job_variables,omitempty"`
+}
+
+// FieldChange is one field's old and new value. Old is null in a new deployment.
+type FieldChange struct {
+	Field string `json:"field"`
+	Old   any    `json:"old"`
+	New   any    `json:"new"`
+}
+
+// Plan is what a deploy does, or did.
+type Plan struct {
+	Changes []Change `json:"changes"`
+	// Pools are those that had to be made.
+	Pools   []string `json:"created_work_pools,omitempty"`
+	Applied bool     `json:"applied"`
+}
+
+// DeployOptions say how a plan is made.
+type DeployOptions struct {
+	DryRun      bool // plan only
+	CreatePools bool // make the pools that are missing
+}
+
+// Deploy makes or changes the deployments, all in one transaction or none.
+func (s *Store) Deploy(ctx context.Context, wishes []Wish, o DeployOptions) (plan Plan, err error) {
+	transact := s.update
+	if o.DryRun {
+		transact = s.rehearse
+	}
+	err = transact(ctx, func(t *tx) error {
+		for _, w := range wishes {
+			change, err := t.deploy(w, o, &plan)
+			if err != nil {
+				return err
+			}
+			plan.Changes = append(plan.Changes, change)
+		}
+		return nil
+	})
+	if err != nil {
+		return Plan{}, err
+	}
+	plan.Applied = !o.DryRun
+	return plan, nil
+}
+
+func (t *tx) deploy(w Wish, o DeployOptions, plan *Plan) (c Change, err error) {
+	if err := errors.Join(checkFreeName("flow", w.FlowName), checkFreeName("deployment", w.Name)); err != nil {
+		return c, err
+	}
+	old, isNew, err := t.existing(w)
+	if err != nil {
+		return c, err
+	}
+	next, err := t.wanted(old, isNew, w, o, plan)
+	if err != nil {
+		return c, err
+	}
+	c = Change{Action: "+", Deployment: next.FullName, Fields: diff(old, next, isNew)}
+	if w.Version == nil && len(c.Fields) == 1 && c.Fields[0].Field == "version" {
+		c.Fields = c.Fields[:0]
+	}
+	if c.Unknown, err = CheckJobVariables(next.JobVariables); err != nil {
+		return c, err
+	}
+	if err := checkDeployment(next); err != nil {
+		return c, fmt.Errorf("%s: %w", next.FullName, err)
+	}
+	if !isNew {
+		c.Action = "~"
+		if len(c.Fields) == 0 {
+			c.Action = "="
+		}
+		if old.OperatorPaused {
+			c.Kept = append(c.Kept, "paused by an operator")
+		}
+	}
+	if c.Action == "=" {
+		return c, nil
+	}
+	return c, t.putDeployment(next, isNew)
+}
+
+// existing reads the deployment that the wish is for, or an empty new one.
+func (t *tx) existing(w Wish) (Deployment, bool, error) {
+	d, err := deploymentByName(t.ctx, t, w.FlowName+"/"+w.Name)
+	var e *Error
+	if errors.As(err, &e) && e.Code == NotFound {
+		return Deployment{
+			Name: w.Name, FlowName: w.FlowName, FullName: w.FlowName + "/" + w.Name,
+			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{},
+			EnforceParameterSchema: true, CollisionStrategy: Enqueue,
+		}, true, nil
+	}
+	return d, false, err
+}
+
+// wanted lays the wish over what is there: absent keeps, present sets.
+func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *Plan) (Deployment, error) {
+	d := old
+	d.Entrypoint, d.Kind, d.Path, d.Interpreter = w.Entrypoint, w.Kind, w.Path, w.Interpreter
+	d.ParameterSchema, d.Retries, d.TimeoutSeconds = compact(w.ParameterSchema), w.Retries, w.TimeoutSeconds
+	d.RetryDelaySeconds = append([]float64{}, w.RetryDelays...)
+	if isNew || d.Description == "" {
+		d.Description = w.Docstring
+	}
+	set(&d.Description, w.Description)
+	d.Version = w.DefaultVersion
+	set(&d.Version, w.Version)
+	set(&d.Tags, w.Tags)
+	set(&d.EnforceParameterSchema, w.EnforceParameterSchema)
+	set(&d.CollisionStrategy, w.CollisionStrategy)
+	set(&d.Paused, w.Paused)
+	if w.ConcurrencyLimit != nil {
+		d.ConcurrencyLimit = w.ConcurrencyLimit
+	}
+	if w.Parameters != nil {
+		d.Parameters = w.Parameters
+	}
+	if w.JobVariables != nil {
+		d.JobVariables = w.JobVariables
+	}
+	return d, t.place(&d, w, o, plan)
+}
+
+func set[T any](field, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+// compact writes JSON without spaces, so that equal schemas compare equal.
+func compact(raw json.RawMessage) json.RawMessage {
+	v := any(map[string]any{})
+	if len(raw) > 0 && json.Unmarshal(raw, &v) != nil {
+		return raw
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return raw
+	}
+	return b
+}
+
+// place finds the pool and queue of a deployment, and makes what may be made.
+func (t *tx) place(d *Deployment, w Wish, o DeployOptions, plan *Plan) error {
+	if w.Pool == "" && w.Queue == "" && !d.queueID.IsZero() {
+		return nil
+	}
+	queue := w.Queue
+	if w.Pool == "" {
+		w.Pool = d.WorkPoolName
+	}
+	if queue == "" && w.Pool == d.WorkPoolName {
+		queue = d.WorkQueueName
+	}
+	if queue == "" {
+		queue = DefaultQueue
+	}
+	if w.Pool == "" {
+		return invalid("%s has no work pool", d.FullName)
+	}
+	pool, err := poolByName(t.ctx, t, w.Pool)
+	var e *Error
+	if errors.As(err, &e) && e.Code == NotFound && o.CreatePools {
+		pool = WorkPool{Name: w.Pool}
+		if err = pool.check(); err == nil {
+			err = t.createPool(&pool)
+		}
+		plan.Pools = append(plan.Pools, w.Pool)
+	} else if errors.As(err, &e) && e.Code == NotFound {
+		e.Hint = append(e.Hint, "or make it on the way: --create-pools")
+	}
+	if err != nil {
+		return err
+	}
+	// A queue that is missing is made: it changes nothing but the order.
+	d.queueID, err = t.ensureQueue(pool.ID, queue)
+	d.WorkPoolName, d.WorkQueueName = pool.Name, queue
+	return err
+}
+
+// checkDeployment holds what the columns cannot say.
+func checkDeployment(d Deployment) error {
+	if d.ConcurrencyLimit != nil && *d.ConcurrencyLimit < 1 {
+		return invalid("a concurrency limit of %d: it is 1 or more", *d.ConcurrencyLimit)
+	}
+	strategies := []string{Enqueue, CancelNew, Replace}
+	if !slices.Contains(strategies, d.CollisionStrategy) {
+		e := invalid("no collision strategy %q", d.CollisionStrategy)
+		e.Hint = []string{"the strategies are: " + strings.Join(strategies, ", ")}
+		return e
+	}
+	if !d.EnforceParameterSchema {
+		return nil
+	}
+	schema, err := ParseParameterSchema(d.ParameterSchema)
+	if err != nil {
+		return fmt.Errorf("read parameter schema: %w", err)
+	}
+	return schema.Validate(d.Parameters, false)
+}
+
+// fields are what a plan compares, in the order that it prints them.
+var fields = []struct {
+	name string
+	get  func(Deployment) any
+}{
+	{"entrypoint", func(d Deployment) any { return d.Entrypoint }},
+	{"path", func(d Deployment) any { return d.Path }},
+	{"interpreter", func(d Deployment) any { return d.Interpreter }},
+	{"work_pool", func(d Deployment) any { return d.WorkPoolName }},
+	{"work_queue", func(d Deployment) any { return d.WorkQueueName }},
+	{"description", func(d Deployment) any { return d.Description }},
+	{"version", func(d Deployment) any { return d.Version }},
+	{"tags", func(d Deployment) any { return d.Tags }},
+	{"parameters", func(d Deployment) any { return d.Parameters }},
+	{"parameter_schema", func(d Deployment) any { return d.ParameterSchema }},
+	{"enforce_parameter_schema", func(d Deployment) any { return d.EnforceParameterSchema }},
+	{"job_variables", func(d Deployment) any { return d.JobVariables }},
+	{"paused", func(d Deployment) any { return d.Paused }},
+	{"concurrency_limit", func(d Deployment) any { return plain(d.ConcurrencyLimit) }},
+	{"collision_strategy", func(d Deployment) any { return d.CollisionStrategy }},
+	{"retries", func(d Deployment) any { return d.Retries }},
+	{"retry_delay_seconds", func(d Deployment) any { return d.RetryDelaySeconds }},
+	{"timeout_seconds", func(d Deployment) any { return plain(d.TimeoutSeconds) }},
+}
+
+func plain[T any](p *T) any {
+	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+func diff(old, next Deployment, isNew bool) []FieldChange {
+	changes := []FieldChange{}
+	for _, f := range fields {
+		before, after := f.get(old), f.get(next)
+		if reflect.DeepEqual(before, after) {
+			continue
+		}
+		if isNew {
+			before = nil
+		}
+		changes = append(changes, FieldChange{f.name, before, after})
+	}
+	return changes
+}
+
+func (t *tx) putDeployment(d Deployment, isNew bool) error {
+	if isNew {
+		if err := t.insertDeployment(&d); err != nil {
+			return err
+		}
+	}
+	_, err := t.exec(`
+		UPDATE deployment
+		   SET work_queue_id = ?, entrypoint = ?, kind = ?, path = ?, interpreter = ?, description = ?,
+		       version = ?, tags = ?, parameters = ?, parameter_schema = ?, enforce_parameter_schema = ?,
+		       job_variables = ?, paused = ?, concurrency_limit = ?, collision_strategy = ?, retries = ?,
+		       retry_delay_seconds = ?, timeout_seconds = ?, updated = ?
+		 WHERE id = ?`,
+		d.queueID, d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.Description,
+		d.Version, asJSON(d.Tags), d.Parameters.text(), string(d.ParameterSchema), d.EnforceParameterSchema,
+		d.JobVariables.text(), d.Paused, d.ConcurrencyLimit, d.CollisionStrategy, d.Retries,
+		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, t.now, d.ID)
+	if err != nil {
+		return fmt.Errorf("write deployment: %w", err)
+	}
+	return nil
+}
+
+func (t *tx) insertDeployment(d *Deployment) (err error) {
+	d.ID = NewID()
+	if d.FlowID, err = t.ensureFlow(d.FlowName); err != nil {
+		return err
+	}
+	_, err = t.exec(`
+		INSERT INTO deployment (id, flow_id, name, entrypoint, kind, path, created, updated)
+		VALUES (?, ?, ?, ?, ?, ?, ?7, ?7)`, d.ID, d.FlowID, d.Name, d.Entrypoint, d.Kind, d.Path, t.now)
+	if err != nil {
+		return fmt.Errorf("create deployment: %w", err)
+	}
+	return nil
+}
+
+// ensureFlow gives the id of a flow, making it where it is new.
+func (t *tx) ensureFlow(name string) (id ID, err error) {
+	err = t.QueryRowContext(t.ctx, "SELECT id FROM flow WHERE name = ?", name).Scan(&id)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return id, err
+	}
+	id = NewID()
+	_, err = t.exec("INSERT INTO flow (id, name, created, updated) VALUES (?, ?, ?3, ?3)", id, name, t.now)
+	return id, err
+}
+
+// asJSON writes a list whose elements always encode.
+func asJSON[T any](list []T) string {
+	if list == nil {
+		list = []T{}
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		panic(fmt.Sprintf("list: %v", err))
+	}
+	return string(b)
+}

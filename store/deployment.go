@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// The collision strategies: what a claim does with a run whose deployment is full.
+const (
+	Enqueue   = "ENQUEUE"    // it waits
+	CancelNew = "CANCEL_NEW" // it is cancelled
+	Replace   = "REPLACE"    // the running one is cancelled, then it starts
+)
+
+// Deployment is a flow with how, where and with which parameters it runs.
+type Deployment struct {
+	ID                     ID              `json:"id"`
+	Name                   string          `json:"name"`
+	FlowName               string          `json:"flow_name"`
+	FlowID                 ID              `json:"flow_id"`
+	FullName               string          `json:"full_name"`
+	Entrypoint             string          `json:"entrypoint"`
+	Kind                   string          `json:"kind"`
+	Path                   string          `json:"path"`        // the project root
+	Interpreter            string          `json:"interpreter"` // absolute; empty for a script
+	Description            string          `json:"description"`
+	Version                string          `json:"version"`
+	Tags                   []string        `json:"tags"`
+	Parameters             Values          `json:"parameters"`
+	ParameterSchema        json.RawMessage `json:"parameter_openapi_schema"`
+	EnforceParameterSchema bool            `json:"enforce_parameter_schema"`
+	JobVariables           Values          `json:"job_variables"`
+	WorkPoolName           string          `json:"work_pool_name"`
+	WorkQueueName          string          `json:"work_queue_name"`
+	// Paused is what the flags or the file say, OperatorPaused what a person
+	// said afterwards: both must allow.
+	Paused            bool      `json:"paused"`
+	OperatorPaused    bool      `json:"operator_paused"`
+	ConcurrencyLimit  *int      `json:"concurrency_limit"`
+	CollisionStrategy string    `json:"collision_strategy"`
+	Retries           int       `json:"retries"`
+	RetryDelaySeconds []float64 `json:"retry_delay_seconds"`
+	TimeoutSeconds    *float64  `json:"timeout_seconds"`
+	Created           time.Time `json:"created"`
+	Updated           time.Time `json:"updated"`
+	queueID           ID
+}
+
+const selectDeployment = `
+	SELECT d.id,
+	       d.name,
+	       f.name,
+	       f.id,
+	       d.entrypoint,
+	       d.kind,
+	       d.path,
+	       d.interpreter,
+	       d.description,
+	       d.version,
+	       d.tags,
+	       d.parameters,
+	       d.parameter_schema,
+	       d.enforce_parameter_schema,
+	       d.job_variables,
+	       coalesce(p.name, ''),
+	       coalesce(q.name, ''),
+	       d.work_queue_id,
+	       d.paused,
+	       d.operator_paused,
+	       d.concurrency_limit,
+	       d.collision_strategy,
+	       d.retries,
+	       d.retry_delay_seconds,
+	       d.timeout_seconds,
+	       d.created,
+	       d.updated
+	  FROM deployment d
+	  JOIN flow f ON f.id = d.flow_id
+	  LEFT JOIN work_queue q ON q.id = d.work_queue_id
+	  LEFT JOIN work_pool p ON p.id = q.work_pool_id`
+
+func scanDeployment(r row) (d Deployment, err error) {
+	var tags, parameters, variables, delays text
+	var limit sql.NullInt64
+	var created, updated int64
+	err = r.Scan(&d.ID, &d.Name, &d.FlowName, &d.FlowID, &d.Entrypoint, &d.Kind, &d.Path, &d.Interpreter,
+		&d.Description, &d.Version, &tags, &parameters, (*text)(&d.ParameterSchema), &d.EnforceParameterSchema,
+		&variables, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
+		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &created, &updated)
+	if err != nil {
+		return d, err
+	}
+	d.FullName = d.FlowName + "/" + d.Name
+	d.ConcurrencyLimit = intOrNil(limit)
+	d.Created, d.Updated = instant(created), instant(updated)
+	return d, errors.Join(json.Unmarshal(tags, &d.Tags), json.Unmarshal(parameters, &d.Parameters),
+		json.Unmarshal(variables, &d.JobVariables), json.Unmarshal(delays, &d.RetryDelaySeconds))
+}
+
+// Deployments lists all, by flow and name.
+func (s *Store) Deployments(ctx context.Context) ([]Deployment, error) {
+	return collect(ctx, s.reader, scanDeployment, selectDeployment+" ORDER BY f.name, d.name")
+}
+
+// Deployment reads one by "flow/name", or by "name" alone where it is unique.
+func (s *Store) Deployment(ctx context.Context, target string) (Deployment, error) {
+	return deploymentByName(ctx, s.reader, target)
+}
+
+func deploymentByName(ctx context.Context, q querier, target string) (d Deployment, err error) {
+	var found []Deployment
+	if flow, name, full := strings.Cut(target, "/"); full {
+		found, err = collect(ctx, q, scanDeployment, selectDeployment+" WHERE f.name = ? AND d.name = ?", flow, name)
+	} else {
+		found, err = collect(ctx, q, scanDeployment, selectDeployment+" WHERE d.name = ? ORDER BY f.name", target)
+	}
+	switch {
+	case err != nil:
+		return d, err
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		e := &Error{Code: Ambiguous, Message: fmt.Sprintf("%d deployments are called %q", len(found), target)}
+		for _, d := range found {
+			e.Hint = append(e.Hint, Quote(d.FullName))
+		}
+		return d, e
+	}
+	return d, deploymentNotFound(ctx, q, target)
+}
+
+func deploymentNotFound(ctx context.Context, q querier, target string) error {
+	known, err := names(ctx, q, `
+		SELECT f.name || '/' || d.name
+		  FROM deployment d
+		  JOIN flow f ON f.id = d.flow_id
+		 ORDER BY 1`)
+	if err != nil {
+		return err
+	}
+	e := notFound("deployment", target, known)
+	switch {
+	case len(known) == 0:
+		e.Hint = append(e.Hint, "there are none yet; make one: runnel deploy")
+	case len(e.Hint) == 0:
+		e.Hint = append(e.Hint, "list them: runnel deployment ls")
+	}
+	return e
+}
+
+// PauseDeployment sets the operator's pause, which no redeploy lifts.
+func (s *Store) PauseDeployment(ctx context.Context, target string, paused bool) (d Deployment, err error) {
+	err = s.update(ctx, func(t *tx) error {
+		if d, err = deploymentByName(t.ctx, t, target); err != nil {
+			return err
+		}
+		d.OperatorPaused = paused
+		// Resuming says that it shall run: the file's own pause goes with it.
+		if !paused {
+			d.Paused = false
+		}
+		_, err := t.exec("UPDATE deployment SET operator_paused = ?, paused = ?, updated = ? WHERE id = ?",
+			d.OperatorPaused, d.Paused, t.now, d.ID)
+		return err
+	})
+	return d, err
+}
+
+// DeleteDeployment removes a deployment. Its runs that wait are cancelled;
+// the history of the others stays.
+func (s *Store) DeleteDeployment(ctx context.Context, target string) (d Deployment, cancelled int, err error) {
+	err = s.update(ctx, func(t *tx) error {
+		if d, err = deploymentByName(t.ctx, t, target); err != nil {
+			return err
+		}
+		waiting, err := collect(t.ctx, t, scanID, "SELECT id FROM flow_run WHERE deployment_id = ? AND state_type = 'SCHEDULED'", d.ID)
+		if err != nil {
+			return err
+		}
+		for _, id := range waiting {
+			if _, err := t.cancel(id, "its deployment was deleted", "operator"); err != nil {
+				return err
+			}
+		}
+		cancelled = len(waiting)
+		_, err = t.exec("DELETE FROM deployment WHERE id = ?", d.ID)
+		return err
+	})
+	return d, cancelled, err
+}
+
+func scanID(r row) (id ID, err error) { return id, r.Scan(&id) }

@@ -1,0 +1,145 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// JobVariables are what a process pool knows; each layer (pool, deployment,
+// run) overrides the one before, env name by name.
+type JobVariables struct {
+	// Env goes over the worker's environment; null drops a variable.
+	Env map[string]*string `json:"env"`
+	// WorkingDir replaces the project root as the process's folder.
+	WorkingDir string `json:"working_dir"`
+	// Python is the interpreter's path.
+	Python string `json:"python"`
+	// Prefect is which package `import prefect` finds: auto, builtin, installed.
+	Prefect string `json:"prefect"`
+	// StreamOutput shows the run's output in the worker's terminal.
+	StreamOutput *bool `json:"stream_output"`
+	// Nice is added to the process's priority, as by nice(1).
+	Nice int `json:"nice"`
+	// GraceSeconds is how long SIGTERM has before SIGKILL.
+	GraceSeconds *float64 `json:"grace_seconds"`
+}
+
+// jobVariable is one that the process type knows: its check, in words and in code.
+type jobVariable struct {
+	want  string
+	holds func(json.RawMessage) bool
+}
+
+var processVariables = map[string]jobVariable{
+	"env":           {"an object of strings (null drops a variable)", is[map[string]*string]},
+	"working_dir":   {"a string", is[*string]},
+	"python":        {"a string", is[*string]},
+	"prefect":       {`"auto", "builtin" or "installed"`, isPrefect},
+	"stream_output": {"a boolean", is[*bool]},
+	"nice":          {"an integer from -20 to 19", isNice},
+	"grace_seconds": {"a number, 0 or more", isGrace},
+}
+
+func is[T any](raw json.RawMessage) bool {
+	var v T
+	return json.Unmarshal(raw, &v) == nil
+}
+
+func isPrefect(raw json.RawMessage) bool {
+	var s string
+	return json.Unmarshal(raw, &s) == nil && slices.Contains([]string{"", "auto", "builtin", "installed"}, s)
+}
+
+func isNice(raw json.RawMessage) bool {
+	var n int
+	return json.Unmarshal(raw, &n) == nil && n >= -20 && n <= 19
+}
+
+func isGrace(raw json.RawMessage) bool {
+	var n float64
+	return json.Unmarshal(raw, &n) == nil && n >= 0
+}
+
+// CheckJobVariables refuses a known variable of a wrong type, and names those
+// that the process type does not know: they are kept, and ignored at a run.
+func CheckJobVariables(v Values) (unknown []string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		known, found := processVariables[name]
+		if !found {
+			unknown = append(unknown, name)
+			continue
+		}
+		if !known.holds(v[name]) {
+			return nil, invalid("job variable %q: %s is not %s", name, shorten(string(v[name])), known.want)
+		}
+	}
+	return unknown, nil
+}
+
+// ParseJobVariable adds one "name=value" of a command line to v: dots reach
+// into objects (env.HOME=/x), a whole JSON object adds its keys.
+func (v Values) ParseJobVariable(arg string) error {
+	if strings.HasPrefix(strings.TrimSpace(arg), "{") {
+		object, err := ParseValues([]byte(arg))
+		if err != nil {
+			return invalid("job variables %s: %v", shorten(arg), err)
+		}
+		maps.Copy(v, object)
+		return nil
+	}
+	name, value, found := strings.Cut(arg, "=")
+	if !found || name == "" {
+		return invalid("%q is no job variable: name=value is wanted", arg)
+	}
+	if key, nested := strings.CutPrefix(name, "env."); nested {
+		return v.setEnv(key, value)
+	}
+	raw := quoteJSON(value)
+	known, found := processVariables[name]
+	if json.Valid([]byte(value)) && !(found && known.want == "a string") {
+		raw = json.RawMessage(value)
+	}
+	v[name] = raw
+	return nil
+}
+
+func (v Values) setEnv(key, value string) error {
+	env := map[string]*string{}
+	if raw, found := v["env"]; found {
+		if err := json.Unmarshal(raw, &env); err != nil {
+			return invalid("job variable %q: %s is not an object", "env", shorten(string(raw)))
+		}
+	}
+	env[key] = &value
+	raw, err := json.Marshal(env)
+	v["env"] = raw
+	return err
+}
+
+// MergeJobVariables lays the layers over each other, the last on top. What
+// the process type does not know is left out.
+func MergeJobVariables(layers ...Values) (j JobVariables, err error) {
+	env := map[string]*string{}
+	for _, layer := range layers {
+		known := Values{}
+		for name, raw := range layer {
+			if _, found := processVariables[name]; found {
+				known[name] = raw
+			}
+		}
+		raw, err := json.Marshal(known)
+		if err != nil {
+			return j, err
+		}
+		if err := json.Unmarshal(raw, &j); err != nil {
+			return j, fmt.Errorf("read job variables: %w", err)
+		}
+		maps.Copy(env, j.Env)
+		j.Env = nil
+	}
+	j.Env = env
+	return j, nil
+}

@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// shortestEnding is how few digits of an id may name a run.
+const shortestEnding = 4
+
+// FindRuns gives the runs that a word on the command line may mean, newest
+// first: the full id, an ending of it, the run's name, or "flow/name" for
+// that deployment's newest run. It never gives an empty list without an error.
+func (s *Store) FindRuns(ctx context.Context, word string) ([]Run, error) {
+	if id, err := ParseID(word); err == nil {
+		return s.found(ctx, word, " WHERE r.id = ?", id)
+	}
+	if strings.Contains(word, "/") {
+		d, err := s.Deployment(ctx, word)
+		if err != nil {
+			return nil, err
+		}
+		runs, err := s.Runs(ctx, RunFilter{Deployment: d.FullName, Limit: 1})
+		if err == nil && len(runs) == 0 {
+			return nil, &Error{Code: NotFound, Message: fmt.Sprintf("%s has no runs yet", d.FullName),
+				Hint: []string{"make one: runnel run " + Quote(d.FullName)}}
+		}
+		return runs, err
+	}
+	if isEnding(word) {
+		prefix := reverse(strings.ToLower(word))
+		// The ending may be longer than the column: the rest is compared.
+		column := prefix[:min(len(prefix), 8)]
+		runs, err := collect(ctx, s.reader, s.read, selectRun+`
+			 WHERE r.tail >= ?
+			   AND r.tail < ?
+			   AND lower(hex(r.id)) LIKE ?
+			 ORDER BY r.id DESC`, column, column+"g", "%"+strings.ToLower(word))
+		if err != nil || len(runs) > 0 {
+			return runs, err
+		}
+	}
+	return s.found(ctx, word, " WHERE r.name = ? ORDER BY r.id DESC LIMIT 20", word)
+}
+
+func (s *Store) found(ctx context.Context, word, where string, args ...any) ([]Run, error) {
+	runs, err := collect(ctx, s.reader, s.read, selectRun+where, args...)
+	if err != nil || len(runs) > 0 {
+		return runs, err
+	}
+	recent, err := names(ctx, s.reader, "SELECT name FROM flow_run ORDER BY id DESC LIMIT 200")
+	if err != nil {
+		return nil, err
+	}
+	e := notFound("flow run", word, recent)
+	e.Hint = append(e.Hint, "list them: runnel flow-run ls")
+	return nil, e
+}
+
+func isEnding(word string) bool {
+	if len(word) < shortestEnding || len(word) > 32 {
+		return false
+	}
+	return strings.Trim(strings.ToLower(word), "0123456789abcdef") == ""
+}
+
+// OneRun is FindRuns for a command that changes something: several are
+// refused, and listed.
+func (s *Store) OneRun(ctx context.Context, word string) (Run, error) {
+	runs, err := s.FindRuns(ctx, word)
+	if err != nil {
+		return Run{}, err
+	}
+	if len(runs) == 1 {
+		return runs[0], nil
+	}
+	e := &Error{Code: Ambiguous, Message: fmt.Sprintf("%d runs are called %q", len(runs), word)}
+	for _, r := range runs {
+		e.Hint = append(e.Hint, fmt.Sprintf("%s  %s  %s", r.ID, r.Name, r.State.Name))
+	}
+	return Run{}, e
+}

@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// oldestSQLite is the first release without the WAL-reset bug, which corrupts
+// a file that two connections write and checkpoint at once.
+const oldestSQLite = 3_051_003
+
+// busyTimeout is SQLite's own waiting, in milliseconds. Opening, recovery and
+// reads can be BUSY too, so every connection has it.
+const busyTimeout = 10_000
+
+// walLimit is the size in bytes that the write-ahead log is cut back to.
+const walLimit = 64 << 20
+
+// Pragmas stand in the DSN: one that is sent through database/sql reaches one
+// pooled connection only.
+func readerPragmas() []string {
+	return []string{fmt.Sprintf("busy_timeout(%d)", busyTimeout), "query_only(1)"}
+}
+
+func writerPragmas() []string {
+	pragmas := []string{
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout),
+		"auto_vacuum(INCREMENTAL)", // has its effect on a new file only
+		"journal_mode(WAL)",
+		"synchronous(FULL)",
+		"foreign_keys(1)",
+		fmt.Sprintf("journal_size_limit(%d)", walLimit),
+	}
+	if runtime.GOOS == "darwin" {
+		pragmas = append(pragmas, "fullfsync(1)")
+	}
+	return pragmas
+}
+
+func openPool(path string, pragmas func() []string, size int) (*sql.DB, error) {
+	values := url.Values{"_pragma": pragmas(), "_txlock": {"immediate"}}
+	// As a URI, so that a path with a question mark or a percent sign is itself.
+	dsn := (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: values.Encode()}).String()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	return db, nil
+}
+
+// begin waits for the write lock with a flat, jittered retry.
+func (s *Store) begin(ctx context.Context) error {
+	deadline := time.Now().Add(s.giveUp)
+	for {
+		_, err := s.writer.ExecContext(context.WithoutCancel(ctx), "BEGIN IMMEDIATE")
+		if !isBusy(err) {
+			return storageError(err)
+		}
+		if !s.Patient && time.Now().After(deadline) {
+			return s.busyError()
+		}
+		pause := 500*time.Microsecond + time.Duration(rand.Int64N(int64(time.Millisecond)))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// busyError names who holds the write lock, where the kernel tells.
+func (s *Store) busyError() error {
+	e := &Error{
+		Code:    Busy,
+		Message: fmt.Sprintf("another process has been writing to %s for %s", s.path, s.giveUp),
+		Hint:    []string{"try again; if it stays so, look for a stopped process that has the file open"},
+	}
+	if pid, command := lockHolder(s.path); pid != 0 {
+		e.Message += fmt.Sprintf(": process %d (%s)", pid, command)
+		e.Hint = []string{fmt.Sprintf("see what it does: ps -o pid,stat,etime,args -p %d", pid)}
+	}
+	return e
+}
+
+func isBusy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
+func isFull(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL
+}
+
+// isUnique is true for a broken UNIQUE index.
+func isUnique(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+}
+
+// versionNumber turns "3.51.3" into 3051003, SQLite's own numbering.
+func versionNumber(version string) int {
+	number := 0
+	for _, part := range strings.SplitN(version, ".", 3) {
+		n, _ := strconv.Atoi(part)
+		number = number*1000 + n
+	}
+	return number
+}
