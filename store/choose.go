@@ -20,7 +20,8 @@ type chooser struct {
 	pool        WorkPool
 	variables   Values
 	worker      string
-	free        int // of pool and worker together; the owners are counted apart
+	until       int64 // runs that are due by then
+	free        int   // of pool and worker together; the owners are counted apart
 	queues      []*queueCursor
 	deployments map[ID]*candidate
 	running     map[ID]int // live runs by deployment
@@ -55,6 +56,9 @@ func (t *tx) claim(r Round, result *RoundResult) error {
 	c, err := t.newChooser(r.Worker)
 	if err != nil {
 		return err
+	}
+	if c.until = t.now; !r.Until.IsZero() {
+		c.until = min(t.now, micros(r.Until))
 	}
 	if err := c.claimAll(r.Owners, result); err != nil {
 		return err
@@ -296,7 +300,7 @@ func (c *chooser) fill(q *queueCursor) (err error) {
 		   AND due <= ?2
 		   AND (due, id) > (?3, ?4)
 		 ORDER BY due, id
-		 LIMIT ?5`, q.id, c.t.now, q.due, q.lastID[:], claimPage)
+		 LIMIT ?5`, q.id, c.until, q.due, q.lastID[:], claimPage)
 	if err != nil {
 		return fmt.Errorf("look for due runs: %w", err)
 	}

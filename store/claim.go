@@ -29,6 +29,10 @@ type Round struct {
 	Owners []Owner // slots that stand ready; one run each
 	Ends   []End
 	Pids   []Pid
+	// Until leaves runs that fell due later to the next worker; zero: none.
+	Until time.Time
+	// NoClaim records the ends and takes nothing.
+	NoClaim bool
 }
 
 // Pid is the process of an attempt, for those who look.
@@ -68,6 +72,9 @@ func (s *Store) Claim(ctx context.Context, r Round) (result RoundResult, err err
 			} else if err != nil {
 				return err
 			}
+		}
+		if r.NoClaim {
+			return nil
 		}
 		return t.claim(r, &result)
 	})

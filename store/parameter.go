@@ -83,6 +83,12 @@ func (p ParameterSchema) Names() []string {
 	return names
 }
 
+// Requires is true where a parameter has no default.
+func (p ParameterSchema) Requires(name string) bool { return slices.Contains(p.Required, name) }
+
+// Describe says in words what a parameter wants: "an integer", "a date or null".
+func (p ParameterSchema) Describe(name string) string { return p.describe(p.Properties[name], 0) }
+
 // Defaults gives the default of each parameter that declares one.
 func (p ParameterSchema) Defaults() Values {
 	defaults := Values{}
