@@ -1,0 +1,105 @@
+package runner
+
+import (
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"runnel/store"
+)
+
+// adoptedLook is how often an adopter asks whether the process it did not
+// start is gone: no kernel call waits for a lock and a message at once.
+const adoptedLook = 50 * time.Millisecond
+
+// adopt looks after a process whose slot was killed: it reads on from the
+// FIFOs, waits for the attempt's lock to be free, and ends the run from the
+// outcome file that a Python flow writes at its end. The exit status went to
+// another parent and cannot be had.
+func (a *attempt) adopt(end *store.End) store.State {
+	defer a.close()
+	var err error
+	if a.log, err = OpenLogForAppend(a.job.Log); err != nil {
+		return store.NewState(store.Crashed, "its slot was killed, and its log cannot be opened: "+err.Error())
+	}
+	a.say("runnel: the slot of this run was killed; a new one reads on")
+	for _, stream := range []string{stdoutFifo, stderrFifo} {
+		if fifo, err := OpenFifo(filepath.Join(a.job.Folder, stream)); err == nil {
+			a.pump(fifo, stream)
+		}
+	}
+	a.outlive()
+	a.drain()
+	if a.cause == byCancel || a.cause == byTimeout {
+		return a.stoppedState(StopReport{})
+	}
+	return AdoptedState(a.job.Folder, a.job.Python, end)
+}
+
+// AdoptedState is the state of an attempt that ended with nobody waiting for
+// its process.
+func AdoptedState(folder string, python bool, end *store.End) store.State {
+	if python {
+		if outcome, found, err := ReadOutcome(filepath.Join(folder, outcomeFile)); err == nil && found {
+			end.Result = outcome.Result
+			return store.NewState(store.StateType(outcome.StateType), outcome.Message)
+		}
+	}
+	return store.NewState(store.Crashed, "its slot was killed while it ran: exit status unknown")
+}
+
+// outlive returns when the process is gone, by itself or because it was
+// cancelled or took too long.
+func (a *attempt) outlive() {
+	ticker := time.NewTicker(adoptedLook)
+	defer ticker.Stop()
+	var timeout <-chan time.Time
+	if a.job.Timeout > 0 {
+		timer := time.NewTimer(a.job.Timeout)
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	var looked, asked time.Time
+	for {
+		if free, err := a.log.TryLock(); err != nil || free {
+			return
+		}
+		if a.cause == byCancel || a.cause == byTimeout {
+			asked = a.signalOrphans(asked)
+		} else if time.Since(looked) > lookEvery {
+			looked = time.Now()
+			a.look()
+		}
+		select {
+		case <-ticker.C:
+		case <-timeout:
+			a.cause = byTimeout
+		case <-a.slot.bell.C():
+			a.look()
+		case m, open := <-a.slot.inbox:
+			a.hear(m, open)
+		case <-a.slot.term:
+			// The process is not ours to end with us; another slot adopts it.
+			return
+		}
+	}
+}
+
+// signalOrphans asks what is left of the tree to end, and after the grace ends it.
+func (a *attempt) signalOrphans(asked time.Time) time.Time {
+	number := int(syscall.SIGKILL)
+	if asked.IsZero() {
+		asked, number = time.Now(), int(syscall.SIGTERM)
+	} else if time.Since(asked) < a.job.Grace {
+		return asked
+	}
+	flow, _ := IdentityOf(a.job.PID)
+	orphans, err := Orphans(a.job.Run.String(), a.job.Attempt, flow)
+	if err != nil {
+		return asked
+	}
+	for _, o := range orphans {
+		_ = o.Signal(number)
+	}
+	return asked
+}

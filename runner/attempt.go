@@ -1,0 +1,380 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"runnel/store"
+)
+
+// The files in an attempt's folder.
+const (
+	parametersFile = "parameters.json"
+	outcomeFile    = "outcome.json"
+	stdoutFifo     = "stdout"
+	stderrFifo     = "stderr"
+)
+
+// drainTime is how long a slot goes on reading when the flow has ended and a
+// process that it left behind still holds its output open.
+const drainTime = 100 * time.Millisecond
+
+// lookEvery is how often a slot without a worker looks at its row, and a
+// worker at the database: the fallback for a ring that was lost.
+const lookEvery = time.Second
+
+func attemptName(run store.ID, attempt int) string { return fmt.Sprintf("%s.%d", run, attempt) }
+
+// attempt is one attempt of a run, in the slot that does it.
+type attempt struct {
+	slot    *slot
+	job     Job
+	log     *Log
+	process *Process
+	pumps   []*pump
+	cause   cause
+}
+
+// cause is why a slot stopped a process.
+type cause int
+
+const (
+	byItself cause = iota
+	byCancel
+	byTimeout
+	byTerm // of the slot itself
+)
+
+// pump reads one stream into the log.
+type pump struct {
+	fifo *os.File
+	done chan struct{}
+}
+
+// run does the attempt. clean is true where nothing of it is left that would
+// keep the slot from another.
+func (a *attempt) run() (end store.End, clean bool) {
+	end = store.End{Run: a.job.Run, Attempt: a.job.Attempt, Fence: a.job.Fence}
+	if a.job.Adopt {
+		end.State = a.adopt(&end)
+		return end, false
+	}
+	if err := a.prepare(); err != nil {
+		end.State = store.NewState(store.Crashed, "could not start: "+err.Error())
+		a.close()
+		return end, true
+	}
+	if err := a.start(); err != nil {
+		a.say("runnel: " + err.Error())
+		end.State = store.NewState(store.Crashed, a.startMessage(err))
+		a.close()
+		return end, true
+	}
+	a.slot.tell(fromSlot{PID: a.process.PID})
+	pid := a.process.PID
+	end.PID = &pid
+	return a.finish(end)
+}
+
+// prepare makes the log, and with it the mark that this attempt has begun,
+// before anything of the user's runs.
+func (a *attempt) prepare() (err error) {
+	if err := os.MkdirAll(a.job.Folder, 0o700); err != nil {
+		return err
+	}
+	if a.log, err = CreateLog(a.job.Log); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(a.job.Folder, parametersFile), a.job.Parameters, 0o600)
+}
+
+// start starts the process, its output going through two FIFOs that it holds
+// open for reading too, so that our death neither kills it nor loses what waits.
+func (a *attempt) start() error {
+	if a.job.Broken != "" {
+		return errors.New(a.job.Broken)
+	}
+	out, err := MakeFifo(filepath.Join(a.job.Folder, stdoutFifo))
+	if err != nil {
+		return err
+	}
+	a.pump(out.Read, "stdout")
+	defer out.Write.Close() //nolint:errcheck // nothing was written through it
+	errs, err := MakeFifo(filepath.Join(a.job.Folder, stderrFifo))
+	if err != nil {
+		return err
+	}
+	a.pump(errs.Read, "stderr")
+	defer errs.Write.Close() //nolint:errcheck // nothing was written through it
+	a.process, err = Start(Spec{
+		Argv: a.job.Argv, Env: a.job.Env, Dir: a.job.Dir,
+		Stdout: out.Write, Stderr: errs.Write, Extra: []*os.File{a.log.LockFile()},
+	})
+	if err == nil && a.job.Nice != 0 {
+		setNice(a.process.PID, a.job.Nice)
+	}
+	return err
+}
+
+func (a *attempt) pump(fifo *os.File, stream string) {
+	p := &pump{fifo: fifo, done: make(chan struct{})}
+	a.pumps = append(a.pumps, p)
+	go func() {
+		defer close(p.done)
+		Pump(fifo, stream, a.log, time.Now)
+	}()
+}
+
+// startMessage adds what to do where the cause is one that users meet.
+func (a *attempt) startMessage(err error) string {
+	message := "could not start: " + err.Error()
+	var start *StartError
+	if !errors.As(err, &start) {
+		return message
+	}
+	if a.job.Python && errors.Is(err, ErrNotFound) {
+		return fmt.Sprintf("the Python interpreter %s is gone: deploy again, or set the job variable python", a.job.Argv[0])
+	}
+	if errors.Is(err, ErrNoFolder) {
+		return fmt.Sprintf("could not start: the working directory %s is gone: deploy again from where the project is now", a.job.Dir)
+	}
+	return message
+}
+
+// finish waits for the end of the process, or brings it about.
+func (a *attempt) finish(end store.End) (store.End, bool) {
+	report := a.wait()
+	a.drain()
+	left, _ := a.process.Children()
+	if a.cause == byItself {
+		report.Exit = a.process.Reap()
+		left, _ = a.process.Children()
+	}
+	a.describe(&end, report)
+	a.close()
+	return end, len(left) == 0
+}
+
+// wait returns when the process has ended by itself (its zombie is left for
+// Reap) or when its whole tree was stopped.
+func (a *attempt) wait() StopReport {
+	ctx, stopWaiting := context.WithCancel(context.Background())
+	defer stopWaiting()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := a.process.Wait(ctx)
+		ended <- err
+	}()
+	if a.until(ended) {
+		return StopReport{}
+	}
+	stopWaiting()
+	<-ended
+	return a.stop()
+}
+
+// until is true when the process ended by itself, false when it is to be
+// stopped; cause says why.
+func (a *attempt) until(ended <-chan error) bool {
+	var timeout <-chan time.Time
+	if a.job.Timeout > 0 {
+		timer := time.NewTimer(a.job.Timeout)
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	s := a.slot
+	var look <-chan time.Time
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for a.cause == byItself {
+		if s.inbox == nil {
+			look = ticker.C // no worker looks for us any more
+		}
+		select {
+		case <-ended:
+			return true
+		case <-timeout:
+			a.cause = byTimeout
+		case <-s.term:
+			a.cause = byTerm
+		case <-s.bell.C():
+			a.look()
+		case <-look:
+			a.look()
+		case m, open := <-s.inbox:
+			a.hear(m, open)
+		}
+	}
+	return false
+}
+
+func (a *attempt) look() {
+	if a.slot.cancelled(a.job) {
+		a.cause = byCancel
+	}
+}
+
+func (a *attempt) hear(m toSlot, open bool) {
+	if !open {
+		a.slot.inbox = nil
+		return
+	}
+	if m.Cancel {
+		a.cause = byCancel
+	}
+}
+
+// stop stops the tree, and leaves out the rest of the grace when the worker
+// says so.
+func (a *attempt) stop() StopReport {
+	force, forced := make(chan struct{}), false
+	stopped := make(chan StopReport, 1)
+	go func() { stopped <- a.stopAll(force) }()
+	for {
+		select {
+		case report := <-stopped:
+			return report
+		case m, open := <-a.slot.inbox:
+			if !open {
+				a.slot.inbox = nil
+			}
+			if m.Force && !forced {
+				forced = true
+				close(force)
+			}
+		}
+	}
+}
+
+// stopAll tries again while something is left that we may not signal: a run
+// is Cancelled when nothing of it lives.
+func (a *attempt) stopAll(force <-chan struct{}) StopReport {
+	for {
+		report := a.process.Stop(a.job.Grace, force)
+		if len(report.Left) == 0 {
+			return report
+		}
+		a.say(fmt.Sprintf("runnel: cannot stop %v: %v", report.Left, report.Err))
+		time.Sleep(lookEvery)
+	}
+}
+
+// drain reads what is left of the output.
+func (a *attempt) drain() {
+	deadline := time.Now().Add(drainTime)
+	for _, p := range a.pumps {
+		_ = p.fifo.SetReadDeadline(deadline)
+		<-p.done
+	}
+}
+
+// describe says how the attempt ended.
+func (a *attempt) describe(end *store.End, report StopReport) {
+	exit := report.Exit
+	user, system := exit.UserTime.Microseconds(), exit.SystemTime.Microseconds()
+	end.UserTime, end.SystemTime, end.MaxRSS = &user, &system, &exit.MaxRSS
+	if exit.Signal != 0 {
+		end.Signal = &exit.Signal
+	} else {
+		end.ExitCode = &exit.Code
+	}
+	if a.cause != byItself {
+		end.State = a.stoppedState(report)
+	} else {
+		end.State, end.Result = endedState(a.job, exit)
+	}
+	if err := a.log.Err(); err != nil {
+		end.State.Message = strings.TrimPrefix(end.State.Message+fmt.Sprintf("; its log is incomplete: %v", err), "; ")
+	}
+}
+
+func (a *attempt) stoppedState(report StopReport) store.State {
+	by := "by SIGTERM"
+	if report.Killed {
+		by = fmt.Sprintf("by SIGKILL, %s after SIGTERM", a.job.Grace)
+	}
+	switch a.cause {
+	case byTimeout:
+		return store.State{Type: store.Failed, Name: store.NameTimedOut,
+			Message: fmt.Sprintf("timed out after %s; stopped %s", a.job.Timeout, by)}
+	case byTerm:
+		return store.NewState(store.Crashed, "stopped from outside: its slot was sent SIGTERM")
+	case byItself, byCancel:
+	}
+	return store.NewState(store.Cancelled, "stopped "+by)
+}
+
+// endedState is the state of a process that ended by itself.
+func endedState(job Job, exit Exit) (store.State, json.RawMessage) {
+	outcome, found, err := Outcome{}, false, error(nil)
+	if job.Python {
+		outcome, found, err = ReadOutcome(filepath.Join(job.Folder, outcomeFile))
+	}
+	switch {
+	case exit.Signal != 0:
+		return store.NewState(store.Crashed, signalMessage(exit.Signal)), nil
+	case err != nil:
+		return store.NewState(store.Crashed, err.Error()), nil
+	case found:
+		return outcomeState(outcome, exit)
+	case exit.Code == 0:
+		return store.NewState(store.Completed, ""), nil
+	}
+	return store.NewState(store.Failed, exitMessage(exit.Code)), nil
+}
+
+// outcomeState trusts the outcome file but for one thing: a process that then
+// ended with another code did not complete.
+func outcomeState(o Outcome, exit Exit) (store.State, json.RawMessage) {
+	if store.StateType(o.StateType) == store.Completed && exit.Code != 0 {
+		return store.NewState(store.Failed, "the flow returned, then its process "+exitMessage(exit.Code)), o.Result
+	}
+	return store.NewState(store.StateType(o.StateType), o.Message), o.Result
+}
+
+func exitMessage(code int) string {
+	message := fmt.Sprintf("exited with %d", code)
+	switch {
+	case code == 126:
+		message += ": a command was found and is not executable"
+	case code == 127:
+		message += ": a command was not found"
+	case code == 128+int(syscall.SIGKILL):
+		message += ": killed, most likely out of memory"
+	case code > 128 && code < 128+65:
+		message += ": " + SignalName(code-128)
+	}
+	return message
+}
+
+func signalMessage(number int) string {
+	message := "killed by " + SignalName(number)
+	if syscall.Signal(number) == syscall.SIGKILL {
+		message += ", which runnel did not send: most likely out of memory"
+	}
+	return message
+}
+
+// say writes a line of runnel's own into the log.
+func (a *attempt) say(text string) {
+	_ = a.log.Append("stderr", []byte(text+"\n"), time.Now())
+}
+
+func (a *attempt) close() {
+	for _, p := range a.pumps {
+		// Without a process that holds the other end, the pump is over at once.
+		_ = p.fifo.SetReadDeadline(time.Now())
+		<-p.done
+		_ = p.fifo.Close()
+	}
+	if a.log != nil {
+		_ = a.log.Close()
+	}
+}

@@ -1,0 +1,80 @@
+package runner
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"runnel/store"
+)
+
+// hand is the hold of a worker, or of a command, on one of its slots.
+type hand struct {
+	id      store.ID
+	owner   store.Owner // set when the slot has said that it stands ready
+	ready   bool
+	claimed *store.Claimed // what it does; nil while idle
+	since   time.Time      // idle since
+	process *os.Process
+	conn    net.Conn
+	send    *json.Encoder
+}
+
+// slotEvent is something that a slot said, or its end.
+type slotEvent struct {
+	hand *hand
+	said fromSlot
+	gone bool
+}
+
+// slotArgument is the hidden command that a slot process is.
+const slotArgument = "slot"
+
+// startSlot starts a slot process. What it says arrives on events, its end last.
+func startSlot(s *store.Store, events chan<- slotEvent) (*hand, error) {
+	if err := makeFolders(s.Folder()); err != nil {
+		return nil, fmt.Errorf("make folders: %w", err)
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close() //nolint:errcheck // the slot has its own copy
+	h := &hand{id: store.NewID(), conn: ours, send: json.NewEncoder(ours)}
+	if h.process, err = spawnSlot(s, h.id, theirs); err != nil {
+		_ = ours.Close()
+		return nil, fmt.Errorf("start a slot: %w", err)
+	}
+	go h.listen(events)
+	return h, nil
+}
+
+// listen passes on what the slot says until it is gone, and then reaps it: no
+// thread waits in the kernel meanwhile.
+func (h *hand) listen(events chan<- slotEvent) {
+	decoder := json.NewDecoder(h.conn)
+	for {
+		var m fromSlot
+		if err := decoder.Decode(&m); err != nil {
+			break
+		}
+		events <- slotEvent{hand: h, said: m}
+	}
+	_ = h.conn.Close()
+	_, _ = h.process.Wait()
+	events <- slotEvent{hand: h, gone: true}
+}
+
+// hello notes that the slot stands ready.
+func (h *hand) hello(p Proof) {
+	h.owner = store.Owner{Kind: "slot", Host: p.Identity.Host, Proof: p.text()}
+	h.ready, h.since = true, time.Now()
+}
+
+// tell says something to the slot. One that is gone is noticed by listen.
+func (h *hand) tell(m toSlot) { _ = h.send.Encode(m) }
+
+// letGo ends an idle slot, and leaves a busy one to finish alone.
+func (h *hand) letGo() { _ = h.conn.Close() }

@@ -1,0 +1,224 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"runnel/store"
+)
+
+// A slot is the parent of flow processes, one at a time. It outlives the
+// worker that made it. The two talk in JSON over a pair of stream sockets;
+// what the database must know goes through the worker while that lives.
+
+// toSlot is what a worker says.
+type toSlot struct {
+	Job *Job `json:"job,omitempty"`
+	// Ack says that the end of that attempt is in the database, or never will
+	// be, because somebody else has taken the run.
+	Ack bool `json:"ack,omitempty"`
+	// Cancel says that the run is Cancelling.
+	Cancel bool `json:"cancel,omitempty"`
+	// Force says to leave out the rest of the grace.
+	Force bool `json:"force,omitempty"`
+}
+
+// fromSlot is what a slot says.
+type fromSlot struct {
+	Hello *Proof     `json:"hello,omitempty"`
+	PID   int        `json:"pid,omitempty"` // the process has started
+	End   *store.End `json:"end,omitempty"`
+	// Again is said with the end: the slot can be given another run.
+	Again bool `json:"again,omitempty"`
+}
+
+// ackTime is how long a slot waits for its worker to record an end before it
+// does so itself.
+const ackTime = time.Second
+
+// slot is one slot process.
+type slot struct {
+	proof   Proof
+	folder  string
+	path    string // of the database
+	store   *store.Store
+	control net.Conn
+	send    *json.Encoder
+	inbox   chan toSlot // closed when the worker is gone
+	bell    *Bell
+	term    chan os.Signal
+}
+
+// RunSlot is the whole life of a slot process: control is its end of the pair,
+// open the database's path. It returns the process's exit code.
+func RunSlot(database string, id store.ID, control *os.File) int {
+	s := &slot{path: database, folder: store.New(database).Folder()}
+	if err := s.run(id, control); err != nil {
+		// The slots' own log: nobody else is there to be told.
+		fmt.Fprintf(os.Stderr, "%s slot %s: %v\n", time.Now().UTC().Format(time.RFC3339), id.Short(), err)
+		return 1
+	}
+	return 0
+}
+
+func (s *slot) run(id store.ID, control *os.File) (err error) {
+	// The worker's terminal is not ours: its Ctrl-C and its end do not reach
+	// the flows. SIGTERM means us.
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	s.term = make(chan os.Signal, 1)
+	signal.Notify(s.term, syscall.SIGTERM)
+	if err := BecomeReaper(); err != nil {
+		return err
+	}
+	s.proof = Proof{ID: id, Identity: Self()}
+	lock, err := TakeLock(lockPath(s.folder, id))
+	if err != nil {
+		return err
+	}
+	// The file goes before its lock does: a file that is there and free means
+	// a slot that was killed.
+	defer func() { err = errors.Join(err, os.Remove(lock.Name()), lock.Close()) }()
+	if s.bell, err = Listen(bellFolder(s.folder), id.String()); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.bell.Close()) }()
+	if s.control, err = net.FileConn(control); err != nil {
+		return err
+	}
+	if err := control.Close(); err != nil {
+		return err
+	}
+	s.send = json.NewEncoder(s.control)
+	s.inbox = make(chan toSlot)
+	go s.listen()
+	s.tell(fromSlot{Hello: &s.proof})
+	s.serve()
+	return s.closeStore()
+}
+
+// listen passes on what the worker says until it is gone.
+func (s *slot) listen() {
+	defer close(s.inbox)
+	decoder := json.NewDecoder(s.control)
+	for {
+		var m toSlot
+		if err := decoder.Decode(&m); err != nil {
+			return
+		}
+		s.inbox <- m
+	}
+}
+
+// tell says something to the worker. One that is gone is noticed by listen.
+func (s *slot) tell(m fromSlot) { _ = s.send.Encode(m) }
+
+// serve takes jobs until the worker is gone or the slot is told to end.
+func (s *slot) serve() {
+	for {
+		select {
+		case <-s.term:
+			return
+		case <-s.bell.C(): // for a run that has ended meanwhile
+		case m, open := <-s.inbox:
+			if !open {
+				return
+			}
+			if m.Job != nil && !s.attempt(*m.Job) {
+				return
+			}
+		}
+	}
+}
+
+// attempt does one job to its recorded end. It is true where the slot can be
+// given another.
+func (s *slot) attempt(job Job) (again bool) {
+	a := &attempt{slot: s, job: job}
+	end, clean := a.run()
+	s.record(end, clean)
+	// What is in the database is no longer needed beside it.
+	_ = os.RemoveAll(job.Folder)
+	return clean && s.inbox != nil
+}
+
+// record has the worker write the end; without an answer in time, or without
+// a worker, the slot writes it itself. It never gives an end up.
+func (s *slot) record(end store.End, again bool) {
+	if s.inbox != nil {
+		s.tell(fromSlot{End: &end, Again: again})
+		if s.acknowledged() {
+			return
+		}
+	}
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		err := s.writeEnd(end)
+		if err == nil || errors.Is(err, store.ErrSuperseded) {
+			return
+		}
+		fmt.Fprintf(os.Stderr, "%s slot %s: record the end of %s: %v\n",
+			time.Now().UTC().Format(time.RFC3339), s.proof.ID.Short(), end.Run, err)
+		time.Sleep(pause) // a full disk, most likely: it may pass
+	}
+}
+
+func (s *slot) acknowledged() bool {
+	timeout := time.After(ackTime)
+	for {
+		select {
+		case m, open := <-s.inbox:
+			if !open {
+				s.inbox = nil
+				return false
+			}
+			if m.Ack {
+				return true
+			}
+		case <-timeout:
+			return false
+		}
+	}
+}
+
+func (s *slot) writeEnd(end store.End) error {
+	if err := s.openStore(); err != nil {
+		return err
+	}
+	return s.store.End(context.Background(), end, "slot")
+}
+
+// openStore opens the database when the slot first needs it: most never do.
+func (s *slot) openStore() error {
+	if s.store != nil {
+		return nil
+	}
+	opened := store.New(s.path)
+	opened.Patient = true
+	if err := opened.Open(context.Background()); err != nil {
+		return err
+	}
+	s.store = opened
+	return nil
+}
+
+func (s *slot) closeStore() error {
+	if s.store == nil {
+		return nil
+	}
+	return s.store.Close()
+}
+
+// cancelled looks at the run's row.
+func (s *slot) cancelled(job Job) bool {
+	if s.openStore() != nil {
+		return false
+	}
+	run, err := s.store.RunByID(context.Background(), job.Run)
+	return err == nil && run.Fence == job.Fence && run.State.Type == store.Cancelling
+}

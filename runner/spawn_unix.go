@@ -1,0 +1,57 @@
+//go:build unix
+
+package runner
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"runnel/store"
+)
+
+// spawnSlot starts the process in a session of its own, with none of our
+// terminal's descriptors.
+func spawnSlot(s *store.Store, id store.ID, control *os.File) (*os.Process, error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close() //nolint:errcheck // opened for the child
+	trouble, err := os.OpenFile(filepath.Join(s.Folder(), "slot.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer trouble.Close() //nolint:errcheck // opened for the child
+	return os.StartProcess(selfBinary(), []string{"runnel", slotArgument, s.Path(), id.String()}, &os.ProcAttr{
+		Env:   os.Environ(),
+		Dir:   "/", // a slot keeps no folder busy
+		Files: []*os.File{null, null, trouble, control},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+}
+
+func socketPair() (net.Conn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a socket pair: %w", err)
+	}
+	unix.CloseOnExec(fds[0])
+	unix.CloseOnExec(fds[1])
+	ours := os.NewFile(uintptr(fds[0]), "slot")
+	defer ours.Close() //nolint:errcheck // FileConn works on a copy
+	theirs := os.NewFile(uintptr(fds[1]), "worker")
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		_ = theirs.Close()
+		return nil, nil, err
+	}
+	return conn, theirs, nil
+}
+
+// setNice adds to a process's nice value, as far as the system allows.
+func setNice(pid, nice int) { _ = unix.Setpriority(unix.PRIO_PROCESS, pid, nice) }

@@ -1,0 +1,14 @@
+package runner
+
+import (
+	"net"
+	"os"
+
+	"runnel/store"
+)
+
+func spawnSlot(*store.Store, store.ID, *os.File) (*os.Process, error) { return nil, ErrUnsupported }
+
+func socketPair() (net.Conn, *os.File, error) { return nil, nil, ErrUnsupported }
+
+func setNice(int, int) {}

@@ -1,0 +1,470 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"runnel/store"
+)
+
+// Worker claims the runs of one pool and hands them to its slots. Fields are
+// set before Run.
+type Worker struct {
+	Store   *store.Store
+	Name    string
+	Pool    string
+	Queues  []string // empty: all
+	Limit   *int     // nil: as many as are due
+	RunOnce bool     // take what is due at the start, wait for it, end
+	Version string
+	Maker   Maker
+	// Notify is told what happens, in order, on the worker's own goroutine;
+	// it must not block.
+	Notify func(Notice)
+
+	self     store.Worker
+	bell     *Bell
+	events   chan slotEvent
+	hands    map[store.ID]*hand
+	starting int         // slots that have not said hello
+	ends     []store.End // reported, not yet in the database
+	pids     []store.Pid
+	again    map[store.ID]bool // by run: its slot can be given another
+	mode     mode
+	started  time.Time
+	beat     time.Time
+	swept    time.Time
+	empty    bool // the last claim left nothing that could be taken
+}
+
+// mode is how far a worker is on its way out.
+type mode int
+
+const (
+	working mode = iota
+	draining
+	cancelling
+)
+
+// Notice is something that a worker's terminal shows.
+type Notice struct {
+	Run     store.Run
+	Attempt int
+	Log     string     // path, when it starts
+	End     *store.End // when it ended
+	Text    string     // anything else
+}
+
+// sweepEvery is how often a worker looks for runs whose owner is gone. Its
+// own slots' ends it sees at once.
+const sweepEvery = 5 * time.Second
+
+// idleSlot is how long a slot without work is kept, but for one that stays warm.
+const idleSlot = time.Minute
+
+// Run works until the context ends (leave at once; the slots finish), or a
+// stop has been asked for and every run has ended. Each value on stops is one
+// more Ctrl-C: the first drains, the second cancels.
+func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
+	if err := w.open(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		if err := w.runOnce(ctx); err != nil {
+			return err
+		}
+		if w.finished() {
+			return nil
+		}
+		next := w.untilDue(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-stops:
+			if err := w.stop(ctx); err != nil {
+				return err
+			}
+		case e := <-w.events:
+			w.hear(ctx, e)
+		case <-w.bell.C():
+			w.empty = false
+		case <-next:
+			w.empty = false
+		case <-ticker.C:
+			w.empty = false
+			if err := w.look(ctx); err != nil {
+				return err
+			}
+		}
+		w.hearAll(ctx)
+	}
+}
+
+func (w *Worker) open(ctx context.Context) (err error) {
+	if err := makeFolders(w.Store.Folder()); err != nil {
+		return fmt.Errorf("make folders: %w", err)
+	}
+	if _, err := InstallPython(w.Store.Folder()); err != nil {
+		return fmt.Errorf("write runnel's Python files: %w", err)
+	}
+	proof := Proof{ID: store.NewID(), Identity: Self()}
+	lock, err := TakeLock(lockPath(w.Store.Folder(), proof.ID))
+	if err != nil {
+		return err
+	}
+	// Never closed: the kernel lets the lock go with the process.
+	workerLocks = append(workerLocks, lock)
+	if w.bell, err = Listen(bellFolder(w.Store.Folder()), proof.ID.String()); err != nil {
+		return err
+	}
+	w.events, w.hands, w.again = make(chan slotEvent, 64), map[store.ID]*hand{}, map[store.ID]bool{}
+	w.started = w.Store.Clock()
+	w.beat = w.started
+	w.self, err = w.Store.RegisterWorker(ctx, store.Worker{
+		ID: proof.ID, Name: w.Name, WorkPoolName: w.Pool, Queues: w.Queues, ConcurrencyLimit: w.Limit,
+		Host: proof.Identity.Host, PID: os.Getpid(), Version: w.Version, Proof: proof.text(),
+	})
+	if err != nil {
+		return err
+	}
+	sweepFolder(w.Store.Folder())
+	return w.warm()
+}
+
+// workerLocks keeps the locks of this process's workers from being collected,
+// and with that closed.
+var workerLocks []*os.File
+
+// warm keeps one slot standing ready, so that a run starts without waiting
+// for a process to be made.
+func (w *Worker) warm() error {
+	if len(w.hands) > 0 || w.mode != working {
+		return nil
+	}
+	return w.addSlot()
+}
+
+func (w *Worker) addSlot() error {
+	h, err := startSlot(w.Store, w.events)
+	if err != nil {
+		return err
+	}
+	w.hands[h.id] = h
+	w.starting++
+	return nil
+}
+
+// runOnce records what ended, claims for the slots that stand ready, hands
+// out, and makes more slots where more is due.
+func (w *Worker) runOnce(ctx context.Context) error {
+	var ready []*hand
+	var owners []store.Owner
+	if w.mode == working && !w.empty {
+		for _, h := range w.hands {
+			if h.ready && h.claimed == nil {
+				ready, owners = append(ready, h), append(owners, h.owner)
+			}
+		}
+	}
+	if len(w.ends) == 0 && !w.wants(ctx, len(owners)) {
+		return nil
+	}
+	round := store.Round{Worker: w.self, Owners: owners, Ends: w.ends, Pids: w.pids, NoClaim: w.mode != working}
+	if w.RunOnce {
+		round.Until = w.started
+	}
+	result, err := w.Store.Claim(ctx, round)
+	if err != nil {
+		return fmt.Errorf("claim: %w", err)
+	}
+	w.acknowledge(ctx, result)
+	for i, c := range result.Claimed {
+		w.handOut(ready[i], c)
+	}
+	for _, owner := range result.Ring {
+		RingOwner(w.Store, owner)
+	}
+	w.empty = !result.More
+	if result.More && w.starting == 0 {
+		return w.grow(len(result.Claimed))
+	}
+	return nil
+}
+
+// wants is true where a claim might take something: a slot stands ready or
+// could be made, and something is due.
+func (w *Worker) wants(ctx context.Context, ready int) bool {
+	if w.mode != working || w.empty {
+		return false
+	}
+	mayGrow := w.starting == 0 && (w.Limit == nil || len(w.hands) < *w.Limit)
+	return (ready > 0 || mayGrow) && w.due(ctx)
+}
+
+// due is true where a look finds a run that a claim might take.
+func (w *Worker) due(ctx context.Context) bool {
+	at, err := w.Store.NextDue(ctx, w.self)
+	w.empty = err == nil && (at.IsZero() || at.After(w.Store.Clock()))
+	return !w.empty
+}
+
+// growAtOnce bounds how many slots are made between two claims.
+const growAtOnce = 8
+
+// grow makes slots, up to the limit, in step with how many were just used.
+func (w *Worker) grow(used int) error {
+	n := min(max(used, 1), growAtOnce)
+	if w.Limit != nil {
+		n = min(n, *w.Limit-len(w.hands))
+	}
+	for range n {
+		if err := w.addSlot(); err != nil {
+			// With fewer slots the work goes on.
+			w.Notify(Notice{Text: fmt.Sprintf("cannot start a further slot: %v", err)})
+			return nil
+		}
+	}
+	return nil
+}
+
+// acknowledge tells the slots that their ends are recorded.
+func (w *Worker) acknowledge(ctx context.Context, result store.RoundResult) {
+	for _, end := range w.ends {
+		for _, h := range w.hands {
+			if h.claimed == nil || h.claimed.Run.ID != end.Run {
+				continue
+			}
+			h.tell(toSlot{Ack: true})
+			w.notifyEnd(ctx, *h.claimed, end)
+			h.claimed, h.since = nil, time.Now()
+			if !w.again[end.Run] {
+				h.ready = false
+				h.letGo()
+			}
+			delete(w.again, end.Run)
+		}
+	}
+	w.ends, w.pids = nil, nil
+	_ = result.Superseded // somebody else has written those runs' ends
+}
+
+func (w *Worker) notifyEnd(ctx context.Context, c store.Claimed, end store.End) {
+	run, err := w.Store.RunByID(ctx, c.Run.ID)
+	if err != nil {
+		run = c.Run
+		run.State = end.State
+	}
+	w.Notify(Notice{Run: run, Attempt: c.Attempt, End: &end})
+}
+
+func (w *Worker) handOut(h *hand, c store.Claimed) {
+	h.claimed = &c
+	job := w.Maker.Job(c)
+	h.tell(toSlot{Job: &job})
+	w.Notify(Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log})
+}
+
+// hearAll takes what else the slots have said, so that one transaction
+// records it.
+func (w *Worker) hearAll(ctx context.Context) {
+	for {
+		select {
+		case e := <-w.events:
+			w.hear(ctx, e)
+		default:
+			return
+		}
+	}
+}
+
+func (w *Worker) hear(ctx context.Context, e slotEvent) {
+	h := e.hand
+	switch {
+	case e.gone:
+		w.lost(ctx, h)
+	case e.said.Hello != nil:
+		h.hello(*e.said.Hello)
+		w.starting--
+		w.empty = false
+	case e.said.PID != 0 && h.claimed != nil:
+		w.pids = append(w.pids, store.Pid{Run: h.claimed.Run.ID, Attempt: h.claimed.Attempt, PID: e.said.PID})
+	case e.said.End != nil:
+		w.ends = append(w.ends, *e.said.End)
+		w.again[e.said.End.Run] = e.said.Again
+		w.empty = false
+	}
+}
+
+// lost settles the run of a slot that died with it, and makes room.
+func (w *Worker) lost(ctx context.Context, h *hand) {
+	delete(w.hands, h.id)
+	if !h.ready && h.claimed == nil && h.owner.Proof == "" {
+		w.starting--
+	}
+	w.empty = false
+	if h.claimed == nil {
+		return
+	}
+	run, err := w.Store.RunByID(ctx, h.claimed.Run.ID)
+	if err == nil && run.State.Type.Live() && run.Owner.Proof == h.owner.Proof {
+		err = SettleRun(ctx, w.Store, run, "worker "+w.Name)
+	}
+	if err != nil {
+		w.Notify(Notice{Text: fmt.Sprintf("cannot settle %s: %v", h.claimed.Run.Name, err)})
+		return
+	}
+	if run, err = w.Store.RunByID(ctx, run.ID); err == nil {
+		w.Notify(Notice{Run: run, Attempt: h.claimed.Attempt, End: &store.End{Run: run.ID, State: run.State}})
+	}
+}
+
+// untilDue fires when the next run of the pool falls due, if that is sooner
+// than the next look.
+func (w *Worker) untilDue(ctx context.Context) <-chan time.Time {
+	if w.mode != working {
+		return nil
+	}
+	at, err := w.Store.NextDue(ctx, w.self)
+	if err != nil || at.IsZero() {
+		return nil
+	}
+	wait := at.Sub(w.Store.Clock())
+	if wait <= 0 || wait > lookEvery {
+		return nil
+	}
+	return time.After(wait)
+}
+
+// look is the fallback for what no bell told: cancelled runs of our slots,
+// runs whose owner is gone, slots that idle.
+func (w *Worker) look(ctx context.Context) error {
+	now := w.Store.Clock()
+	if now.Sub(w.beat) >= store.HeartbeatEvery {
+		w.beat = now
+		if err := w.Store.Heartbeat(ctx, w.self.ID); err != nil {
+			return fmt.Errorf("heartbeat: %w", err)
+		}
+	}
+	w.trim()
+	runs, err := w.Store.LiveRuns(ctx)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		if h := w.holder(run); h != nil && run.State.Type == store.Cancelling {
+			h.tell(toSlot{Cancel: true})
+		}
+	}
+	if now.Sub(w.swept) < sweepEvery {
+		return nil
+	}
+	w.swept = now
+	for _, run := range runs {
+		if w.holder(run) != nil {
+			continue
+		}
+		if err := SettleRun(ctx, w.Store, run, "worker "+w.Name); err != nil {
+			w.Notify(Notice{Text: fmt.Sprintf("cannot settle %s: %v", run.Name, err)})
+		}
+	}
+	return nil
+}
+
+// holder is our slot that has a run, or nil.
+func (w *Worker) holder(run store.Run) *hand {
+	for _, h := range w.hands {
+		if h.claimed != nil && h.claimed.Run.ID == run.ID && h.owner.Proof == run.Owner.Proof {
+			return h
+		}
+	}
+	return nil
+}
+
+// trim lets slots go that have had no work for a while, but for one.
+func (w *Worker) trim() {
+	kept := false
+	for _, h := range w.hands {
+		idle := h.ready && h.claimed == nil
+		if idle && kept && time.Since(h.since) > idleSlot {
+			h.ready = false
+			h.letGo()
+			continue
+		}
+		kept = kept || idle
+	}
+}
+
+// busy counts the slots that have a run.
+func (w *Worker) busy() (n int) {
+	for _, h := range w.hands {
+		if h.claimed != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// finished is true where a worker that shall end has nothing left to wait for.
+func (w *Worker) finished() bool {
+	if w.busy() > 0 || len(w.ends) > 0 {
+		return false
+	}
+	return w.mode != working || (w.RunOnce && w.empty && w.starting == 0)
+}
+
+// stop takes one step on the way out.
+func (w *Worker) stop(ctx context.Context) error {
+	switch w.mode {
+	case working:
+		w.mode = draining
+		if n := w.busy(); n > 0 {
+			w.Notify(Notice{Text: fmt.Sprintf("stopping: no new runs; waiting for %s (once more cancels them)", count(n, "run"))})
+		}
+		return nil
+	case draining:
+		w.mode = cancelling
+		w.Notify(Notice{Text: fmt.Sprintf("cancelling %s", count(w.busy(), "run"))})
+		return w.cancelAll(ctx)
+	case cancelling:
+		for _, h := range w.hands {
+			h.tell(toSlot{Force: true})
+		}
+	}
+	return nil
+}
+
+func (w *Worker) cancelAll(ctx context.Context) error {
+	var conflict *store.Error
+	for _, h := range w.hands {
+		if h.claimed == nil {
+			continue
+		}
+		_, err := w.Store.Cancel(ctx, h.claimed.Run.ID, "its worker was stopped", "worker "+w.Name)
+		if err != nil && !errors.As(err, &conflict) { // a conflict: it has just ended
+			return err
+		}
+		h.tell(toSlot{Cancel: true})
+	}
+	return nil
+}
+
+// close leaves: idle slots end, busy ones finish alone.
+func (w *Worker) close() error {
+	for _, h := range w.hands {
+		h.letGo()
+	}
+	return errors.Join(w.Store.EndWorker(context.WithoutCancel(context.Background()), w.self.ID), w.bell.Close())
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
