@@ -1,0 +1,236 @@
+// Package cli is the command line: it parses, calls and prints. It holds no
+// SQL, no process code and no rules.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"runnel/runner"
+	"runnel/store"
+)
+
+// Version is set at build time: -ldflags "-X runnel/cli.Version=1.2.3".
+var Version = "dev"
+
+// grammar is the whole command line.
+type grammar struct {
+	DB      string `name:"db" env:"RUNNEL_DB" placeholder:"FILE" help:"The database (default: ~/.local/share/runnel/runnel.db)."`
+	NoColor bool   `help:"No colour."`
+
+	Discover   discoverCmd   `cmd:"" help:"List the flows in a folder, without running them."`
+	Deploy     deployCmd     `cmd:"" help:"Make or change a deployment of a flow."`
+	Run        runCmd        `cmd:"" help:"Run a deployment, or an entrypoint here and now."`
+	Deployment deploymentCmd `cmd:"" aliases:"deployments" help:"Look at deployments and change them."`
+	WorkPool   workPoolCmd   `cmd:"" aliases:"work-pools,pool,pools" help:"Make and look at work pools."`
+	WorkQueue  workQueueCmd  `cmd:"" aliases:"work-queues,queue,queues" help:"Look at work queues."`
+	Worker     workerCmd     `cmd:"" aliases:"workers" help:"Start workers and look at them."`
+	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read their logs, cancel them."`
+	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
+	DBGroup    dbCmd         `cmd:"" name:"db" help:"About the database file."`
+	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
+}
+
+// app is what a command works with.
+type app struct {
+	*IO
+	ctx     context.Context
+	path    string // of the database
+	noColor bool
+	opened  *store.Store
+}
+
+// Main runs one command line and gives the exit code. Nothing below it exits.
+func Main(streams *IO, args []string) int {
+	if len(args) == 3 && args[0] == slotCommand {
+		return runSlot(args[1], args[2])
+	}
+	a := &app{IO: streams, ctx: context.Background()}
+	args = rewrite(args)
+	err := a.run(args)
+	if a.opened != nil {
+		err = errors.Join(err, a.opened.Close())
+	}
+	if err != nil {
+		streams.report(err, wantsJSON(args))
+	}
+	return exitCode(err)
+}
+
+// exited is how kong's --help leaves: by a panic that only parse sees.
+type exited int
+
+func (a *app) run(args []string) (err error) {
+	var g grammar
+	parser, err := kong.New(&g,
+		kong.Name("runnel"),
+		kong.Description("Deploys flows and runs them, on one machine, from one SQLite file."),
+		kong.Writers(a.Out, a.Err),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+		kong.Bind(a),
+	)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if code, isExit := recover().(exited); isExit && code != 0 {
+			err = &exitError{code: int(code)}
+		}
+	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return usageError(err, args)
+	}
+	if g.NoColor {
+		env := a.Env
+		a.Env = func(name string) string {
+			if name == "NO_COLOR" {
+				return "1"
+			}
+			return env(name)
+		}
+	}
+	a.path = g.DB
+	return command.Run()
+}
+
+// usageError adds what a newcomer most likely meant.
+func usageError(err error, args []string) error {
+	e := usage("%s", err.Error())
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil {
+		command := strings.TrimSpace(strings.TrimSuffix(parse.Context.Command(), " "))
+		command, _, _ = strings.Cut(command, " <")
+		e.hint = append(e.hint, strings.TrimSpace("see: runnel "+command)+" --help")
+	}
+	if len(args) > 1 && args[0] == "run" && slices.Contains([]string{"ls", "list", "inspect", "logs", "cancel"}, args[1]) {
+		e.hint = []string{"runs are looked at with: runnel flow-run " + args[1]}
+	}
+	return e
+}
+
+// store opens the database at its first use. A command that makes one says where.
+func (a *app) store() (*store.Store, error) {
+	if a.opened != nil {
+		return a.opened, nil
+	}
+	path, err := a.database()
+	if err != nil {
+		return nil, err
+	}
+	s := store.New(path)
+	s.Clock = a.Clock
+	if err := s.Open(a.ctx); err != nil {
+		return nil, err
+	}
+	s.Alive = runner.Liveness(s.Folder())
+	if s.Created {
+		a.say("made a new database: %s", s.Path())
+	}
+	a.opened = s
+	return s, nil
+}
+
+// settled is the store after every run whose owner is gone has been settled.
+func (a *app) settled() (*store.Store, error) {
+	s, err := a.store()
+	if err != nil {
+		return nil, err
+	}
+	return s, runner.Settle(a.ctx, s, "command")
+}
+
+// database is where the file is: flag, environment, else the user's data folder.
+func (a *app) database() (string, error) {
+	if a.path != "" {
+		return filepath.Abs(a.path)
+	}
+	data := a.Env("XDG_DATA_HOME")
+	if data == "" {
+		home := a.Env("HOME")
+		if home == "" {
+			return "", usage("neither --db, RUNNEL_DB, XDG_DATA_HOME nor HOME says where the database is")
+		}
+		data = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(data, "runnel", "runnel.db"), nil
+}
+
+// wantsJSON is true where an error shall be an object, too.
+func wantsJSON(args []string) bool {
+	for i, arg := range args {
+		switch {
+		case arg == "-ojson", arg == "-o=json", arg == "--output=json":
+			return true
+		case (arg == "-o" || arg == "--output") && i+1 < len(args) && args[i+1] == "json":
+			return true
+		}
+	}
+	return false
+}
+
+// rewrite turns Prefect's two-letter short flags into their long names: kong
+// would read -jv as -j -v.
+func rewrite(args []string) []string {
+	long := map[string]string{"-jv": "--job-variable", "-cl": "--concurrency-limit"}
+	rewritten := slices.Clone(args)
+	for i, arg := range rewritten {
+		if arg == "--" {
+			break
+		}
+		flag, value, joined := strings.Cut(arg, "=")
+		if name, known := long[flag]; known {
+			rewritten[i] = name
+			if joined {
+				rewritten[i] = name + "=" + value
+			}
+		}
+	}
+	return rewritten
+}
+
+// slotCommand is the hidden command that a slot process is.
+const slotCommand = "slot"
+
+// runSlot is a slot's life; its worker's end of the pair is descriptor 3.
+func runSlot(database, text string) int {
+	id, err := store.ParseID(text)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "slot:", err)
+		return exitUsage
+	}
+	return runner.RunSlot(database, id, os.NewFile(3, "worker"))
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(a *app) error {
+	a.print("%s", Version)
+	return nil
+}
+
+type dbCmd struct {
+	Path dbPathCmd `cmd:"" help:"Print where the database is."`
+}
+
+type dbPathCmd struct{}
+
+func (dbPathCmd) Run(a *app) error {
+	path, err := a.database()
+	if err != nil {
+		return err
+	}
+	a.print("%s", path)
+	return nil
+}

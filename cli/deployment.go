@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"runnel/store"
+)
+
+type deploymentCmd struct {
+	Ls      deploymentLsCmd      `cmd:"" aliases:"list" help:"List the deployments."`
+	Inspect deploymentInspectCmd `cmd:"" help:"Show one deployment."`
+	Run     runCmd               `cmd:"" help:"Make a flow run of a deployment: the same as runnel run."`
+	Pause   deploymentPauseCmd   `cmd:"" help:"Start no runs of it until it is resumed."`
+	Resume  deploymentResumeCmd  `cmd:"" help:"Lift a pause."`
+}
+
+type deploymentLsCmd struct {
+	outputFlag
+}
+
+// Help ends with examples.
+func (deploymentLsCmd) Help() string {
+	return "Examples:\n  runnel deployment ls\n  runnel deployment ls -o name"
+}
+
+func (c deploymentLsCmd) Run(a *app) error {
+	s, err := a.settled()
+	if err != nil {
+		return err
+	}
+	deployments, err := s.Deployments(a.ctx)
+	if err != nil {
+		return err
+	}
+	return list[store.Deployment]{
+		items:   deployments,
+		name:    func(d store.Deployment) string { return d.FullName },
+		columns: []string{"Name", "Work Pool", "Queue", "Status", "Tags", "Entrypoint", "Updated"},
+		row: func(d store.Deployment) []string {
+			return []string{d.FullName, orDash(d.WorkPoolName), orDash(d.WorkQueueName), deploymentStatus(d),
+				orDash(strings.Join(d.Tags, ", ")), d.Entrypoint, a.ago(d.Updated)}
+		},
+		empty: "no deployments yet; find a flow and deploy it: runnel discover",
+	}.print(a.IO, c.outputFlag)
+}
+
+func deploymentStatus(d store.Deployment) string {
+	if d.Paused || d.OperatorPaused {
+		return "paused"
+	}
+	return "active"
+}
+
+type deploymentInspectCmd struct {
+	Deployment string `arg:"" help:"flow/name, or the name alone where it is unique."`
+	outputFlag
+}
+
+// Help ends with examples.
+func (deploymentInspectCmd) Help() string {
+	return "Examples:\n  runnel deployment inspect folder-report/nightly\n  runnel deployment inspect nightly -o json"
+}
+
+func (c deploymentInspectCmd) Run(a *app) error {
+	s, err := a.settled()
+	if err != nil {
+		return err
+	}
+	d, err := s.Deployment(a.ctx, c.Deployment)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.machine():
+		return a.printObject(d, c.outputFlag)
+	case c.Output == "name":
+		a.print("%s", d.FullName)
+		return nil
+	}
+	a.showDeployment(d)
+	pool, err := s.WorkPool(a.ctx, d.WorkPoolName)
+	if err == nil {
+		if line := noWorker(pool); line != "" {
+			a.say("%s", line)
+		}
+	}
+	return nil
+}
+
+func (a *app) showDeployment(d store.Deployment) {
+	pairs := [][2]string{
+		{"deployment", d.FullName},
+		{"id", d.ID.String()},
+		{"description", d.Description},
+		{"status", deploymentStatus(d)},
+		{"entrypoint", d.Entrypoint},
+		{"root", d.Path},
+		{"python", d.Interpreter},
+		{"version", d.Version},
+		{"work pool", d.WorkPoolName},
+		{"work queue", d.WorkQueueName},
+		{"tags", strings.Join(d.Tags, ", ")},
+		{"concurrency limit", limitText(d.ConcurrencyLimit) + collisionText(d)},
+		{"job variables", nonEmptyObject(compactJSON(d.JobVariables))},
+	}
+	if d.Retries > 0 {
+		pairs = append(pairs, [2]string{"retries", fmt.Sprint(d.Retries)})
+	}
+	if d.TimeoutSeconds != nil {
+		pairs = append(pairs, [2]string{"timeout", fmt.Sprintf("%gs", *d.TimeoutSeconds)})
+	}
+	pairs = append(pairs, [2]string{"created", a.local(d.Created)}, [2]string{"updated", a.local(d.Updated)})
+	a.pairs(pairs)
+	a.showParameters(d)
+}
+
+func collisionText(d store.Deployment) string {
+	if d.ConcurrencyLimit == nil {
+		return ""
+	}
+	return " (" + d.CollisionStrategy + ")"
+}
+
+// showParameters lists the signature with what is set here.
+func (a *app) showParameters(d store.Deployment) {
+	schema, err := store.ParseParameterSchema(d.ParameterSchema)
+	if err != nil || len(schema.Properties) == 0 {
+		return
+	}
+	defaults := schema.Defaults()
+	var rows [][]string
+	for _, name := range schema.Names() {
+		set, from := string(defaults[name]), "default"
+		if value, given := d.Parameters[name]; given {
+			set, from = string(value), "deployment"
+		}
+		if set == "" {
+			from = "required"
+			if !schema.Requires(name) {
+				from = "default, computed"
+			}
+		}
+		rows = append(rows, []string{name, clip(schema.Describe(name), 40), clip(orDash(set), 40), from})
+	}
+	a.print("parameters")
+	a.printTable([]string{"Name", "Type", "Value", "From"}, rows)
+}
+
+type deploymentPauseCmd struct {
+	Deployment string `arg:"" help:"flow/name, or the name alone where it is unique."`
+}
+
+// Help ends with examples.
+func (deploymentPauseCmd) Help() string {
+	return "A redeploy does not lift it.\n\nExamples:\n  runnel deployment pause folder-report/nightly\n  runnel deployment pause nightly"
+}
+
+func (c deploymentPauseCmd) Run(a *app) error { return a.setPaused(c.Deployment, true) }
+
+type deploymentResumeCmd struct {
+	Deployment string `arg:"" help:"flow/name, or the name alone where it is unique."`
+}
+
+// Help ends with examples.
+func (deploymentResumeCmd) Help() string {
+	return "Examples:\n  runnel deployment resume folder-report/nightly\n  runnel deployment resume nightly"
+}
+
+func (c deploymentResumeCmd) Run(a *app) error { return a.setPaused(c.Deployment, false) }
+
+func (a *app) setPaused(target string, paused bool) error {
+	s, err := a.store()
+	if err != nil {
+		return err
+	}
+	d, err := s.PauseDeployment(a.ctx, target, paused)
+	if err != nil {
+		return err
+	}
+	if paused {
+		a.print("paused %s", d.FullName)
+		a.say("lift it: runnel deployment resume %s", store.Quote(d.FullName))
+		return nil
+	}
+	a.print("resumed %s", d.FullName)
+	a.ring(s, d.WorkPoolName)
+	return nil
+}

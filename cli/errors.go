@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"runnel/store"
+)
+
+// The exit codes. A run's own end has three, so that scripts can tell them
+// apart: docs and `runnel --help` list them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNotFound    = 3
+	exitRefused     = 4
+	exitRunFailed   = 5
+	exitCancelled   = 6
+	exitCrashed     = 7
+	exitTimeout     = 124
+	exitInterrupted = 130
+)
+
+// exitError ends the process with a code. Without a message nothing is said:
+// the command has said all.
+type exitError struct {
+	code    int
+	message string
+	hint    []string
+}
+
+func (e *exitError) Error() string { return e.message }
+
+func usage(format string, args ...any) *exitError {
+	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...)}
+}
+
+// exitCode is the one place where errors become codes.
+func exitCode(err error) int {
+	var exit *exitError
+	var known *store.Error
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &exit):
+		return exit.code
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &known):
+		switch known.Code {
+		case store.NotFound:
+			return exitNotFound
+		case store.Conflict, store.Invalid, store.Ambiguous:
+			return exitRefused
+		}
+	}
+	return exitFailed
+}
+
+// codeWords names the exit codes for programs.
+var codeWords = map[int]string{
+	exitFailed: "failed", exitUsage: "usage", exitNotFound: store.NotFound, exitRefused: "refused",
+	exitRunFailed: "run_failed", exitCancelled: "run_cancelled", exitCrashed: "run_crashed",
+	exitTimeout: "timeout", exitInterrupted: "interrupted",
+}
+
+// report tells an error on stderr: as an object where JSON is wanted, else as
+// a line with its hints below.
+func (s *IO) report(err error, asJSON bool) {
+	message, hint, code := describe(err)
+	if message == "" {
+		return
+	}
+	if asJSON {
+		object := map[string]any{"error": map[string]any{"code": code, "message": message, "hint": strings.Join(hint, "\n")}}
+		_ = json.NewEncoder(s.Err).Encode(object)
+		return
+	}
+	s.say("%s %s", s.colour(s.ErrTerminal, red, "runnel:"), message)
+	for _, line := range hint {
+		s.say("  %s", line)
+	}
+}
+
+func describe(err error) (message string, hint []string, code string) {
+	var exit *exitError
+	var known *store.Error
+	code = codeWords[exitCode(err)]
+	switch {
+	case errors.As(err, &exit):
+		return exit.message, exit.hint, code
+	case errors.As(err, &known):
+		return err.Error(), known.Hint, known.Code
+	case errors.Is(err, context.Canceled):
+		return "interrupted", nil, code
+	}
+	return err.Error(), nil, code
+}

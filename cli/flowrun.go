@@ -1,0 +1,388 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"runnel/runner"
+	"runnel/store"
+)
+
+type flowRunCmd struct {
+	Ls      flowRunLsCmd      `cmd:"" aliases:"list" help:"List flow runs, newest first."`
+	Inspect flowRunInspectCmd `cmd:"" help:"Show one run: state, history, attempts, result."`
+	Logs    flowRunLogsCmd    `cmd:"" aliases:"log" help:"Print a run's log."`
+	Cancel  flowRunCancelCmd  `cmd:"" help:"Cancel runs: what waits at once, what runs with its whole tree."`
+}
+
+type flowRunLsCmd struct {
+	State      []string `sep:"none" placeholder:"STATE" help:"Only in this state (Failed, RUNNING, Late …); repeatable."`
+	Deployment string   `placeholder:"FLOW/NAME" help:"Only of this deployment."`
+	Flow       string   `placeholder:"NAME" help:"Only of this flow."`
+	Pool       string   `short:"p" placeholder:"NAME" help:"Only of this work pool."`
+	Since      string   `placeholder:"TIME" help:"Only created since: 2h, 3d, or 2026-12-01T08:00."`
+	Limit      int      `short:"l" default:"20" placeholder:"N" help:"At most so many (default: 20; 0: all)."`
+	outputFlag
+}
+
+// Help ends with examples.
+func (flowRunLsCmd) Help() string {
+	return "Examples:\n  runnel flow-run ls --state Failed --since 24h\n  runnel flow-run ls --deployment folder-report/nightly --limit 5 -o json"
+}
+
+func (c flowRunLsCmd) Run(a *app) error {
+	s, err := a.settled()
+	if err != nil {
+		return err
+	}
+	filter := store.RunFilter{States: c.State, Deployment: c.Deployment, Flow: c.Flow, Pool: c.Pool}
+	if c.Limit < 0 {
+		return usage("--limit: %d; it is 0 or more", c.Limit)
+	}
+	if c.Limit > 0 {
+		filter.Limit = c.Limit + 1 // one more tells whether there are more
+	}
+	if filter.Since, err = a.since(c.Since); err != nil {
+		return err
+	}
+	runs, err := s.Runs(a.ctx, filter)
+	if err != nil {
+		return err
+	}
+	more := c.Limit > 0 && len(runs) > c.Limit
+	if more {
+		runs = runs[:c.Limit]
+	}
+	err = list[store.Run]{
+		items:   runs,
+		name:    func(r store.Run) string { return r.ID.String() },
+		columns: []string{"ID", "Name", "Deployment", "State", "Started", "Took", "Message"},
+		row:     a.runRow,
+		empty:   "no flow runs match; make one: runnel run FLOW/DEPLOYMENT",
+	}.print(a.IO, c.outputFlag)
+	if more && c.Output == "table" {
+		a.say("the newest %d; more: --limit %d", c.Limit, 5*c.Limit)
+	}
+	return err
+}
+
+func (a *app) runRow(r store.Run) []string {
+	started, took := "-", "-"
+	switch {
+	case r.StartTime != nil:
+		started = a.ago(*r.StartTime)
+	case !r.State.Type.Terminal():
+		started = "due " + a.ago(r.Due)
+	}
+	if r.StartTime != nil {
+		end := a.Clock()
+		if r.EndTime != nil {
+			end = *r.EndTime
+		}
+		took = duration(end.Sub(*r.StartTime))
+	}
+	state := a.colour(a.OutTerminal, stateColours[string(r.State.Type)], r.State.Name)
+	return []string{r.ID.Short(), r.Name, runOf(r), state, started, took, clip(firstLine(r.State.Message), 60)}
+}
+
+// runOf is what a run is a run of.
+func runOf(r store.Run) string {
+	if r.Deployment != nil {
+		return *r.Deployment
+	}
+	return r.FlowName + " (" + r.Job.Entrypoint + ")"
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
+// since reads a length of time back from now, or a time.
+func (a *app) since(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if back, err := parseDuration("--since", text); err == nil {
+		return a.Clock().Add(-back), nil
+	}
+	for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05"} {
+		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	return time.Time{}, &exitError{code: exitUsage, message: fmt.Sprintf("--since: %q is neither a length of time nor a time", text),
+		hint: []string{"such as 2h, 3d or 2026-12-01T08:00"}}
+}
+
+// oneToRead is the run that a word means to a command that only reads: of
+// several the newest, said.
+func (a *app) oneToRead(s *store.Store, word string) (store.Run, error) {
+	runs, err := s.FindRuns(a.ctx, word)
+	if err != nil {
+		return store.Run{}, err
+	}
+	if len(runs) > 1 {
+		a.say("%d runs are called %q: this is the newest, %s", len(runs), word, runs[0].ID.Short())
+	}
+	return runs[0], nil
+}
+
+type flowRunInspectCmd struct {
+	FlowRun string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest."`
+	outputFlag
+}
+
+// Help ends with examples.
+func (flowRunInspectCmd) Help() string {
+	return "Examples:\n  runnel flow-run inspect amber-otter\n  runnel flow-run inspect folder-report/nightly -o json"
+}
+
+// inspection is a run with its history and attempts, as -o json prints it.
+type inspection struct {
+	store.Run
+	History  []store.Event   `json:"history"`
+	Attempts []store.Attempt `json:"attempts"`
+}
+
+func (c flowRunInspectCmd) Run(a *app) error {
+	s, err := a.settled()
+	if err != nil {
+		return err
+	}
+	run, err := a.oneToRead(s, c.FlowRun)
+	if err != nil {
+		return err
+	}
+	i := inspection{Run: run}
+	if i.History, err = s.Events(a.ctx, run.ID); err != nil {
+		return err
+	}
+	if i.Attempts, err = s.Attempts(a.ctx, run.ID); err != nil {
+		return err
+	}
+	if n := len(i.Attempts); n > 0 {
+		i.Result = i.Attempts[n-1].Result
+	}
+	switch {
+	case c.machine():
+		return a.printObject(i, c.outputFlag)
+	case c.Output == "name":
+		a.print("%s", run.ID)
+		return nil
+	}
+	a.showInspection(s, i)
+	return nil
+}
+
+func (a *app) showInspection(s *store.Store, i inspection) {
+	r := i.Run
+	pairs := [][2]string{
+		{"run", r.Name},
+		{"id", r.ID.String()},
+		{"of", runOf(r)},
+		{"state", a.colour(a.OutTerminal, stateColours[string(r.State.Type)], r.State.Name) + " since " + a.local(r.State.Timestamp)},
+		{"message", r.State.Message},
+		{"parameters", nonEmptyObject(compactJSON(r.Parameters))},
+		{"job variables", nonEmptyObject(compactJSON(r.JobVariables))},
+		{"tags", strings.Join(r.Tags, ", ")},
+		{"work pool", r.WorkPoolName},
+		{"work queue", r.WorkQueueName},
+		{"worker", r.WorkerName},
+		{"expected start", a.local(r.ExpectedStartTime)},
+		{"result", clip(string(i.Result), 2000)},
+	}
+	for _, at := range i.Attempts {
+		pairs = append(pairs, [2]string{fmt.Sprintf("attempt %d", at.Attempt), a.attemptText(at)},
+			[2]string{"log", s.LogPath(at.Log)})
+	}
+	a.pairs(pairs)
+	a.print("history")
+	for n, e := range i.History {
+		lasted := ""
+		if n+1 < len(i.History) {
+			lasted = duration(i.History[n+1].Time.Sub(e.Time))
+		}
+		line := fmt.Sprintf("  %s  %-12s %8s  %s", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Name, lasted, e.Who)
+		if e.Message != "" {
+			line += ": " + e.Message
+		}
+		a.print("%s", strings.TrimRight(line, " "))
+	}
+}
+
+func compactJSON(v store.Values) string {
+	var b strings.Builder
+	if encodeJSON(&b, v, "") != nil {
+		return ""
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// attemptText is an attempt in a line: its end, and what the kernel counted.
+func (a *app) attemptText(at store.Attempt) string {
+	if at.EndTime == nil {
+		text := "started " + a.local(at.StartTime)
+		if at.PID != nil {
+			text += fmt.Sprintf(", process %d", *at.PID)
+		}
+		return text
+	}
+	text := fmt.Sprintf("%s after %s", *at.StateName, duration(at.EndTime.Sub(at.StartTime)))
+	if at.ExitCode != nil {
+		text += fmt.Sprintf(", exit code %d", *at.ExitCode)
+	}
+	if at.Signal != nil {
+		text += ", " + runner.SignalName(*at.Signal)
+	}
+	if at.UserTime != nil && at.SystemTime != nil && at.MaxRSS != nil {
+		cpu := time.Duration(*at.UserTime+*at.SystemTime) * time.Microsecond
+		text += fmt.Sprintf(", cpu %s, peak memory %s", duration(cpu), bytesText(*at.MaxRSS))
+	}
+	return text
+}
+
+func bytesText(n int64) string {
+	for _, unit := range []string{"B", "KiB", "MiB"} {
+		if n < 10*1024 {
+			return fmt.Sprintf("%d %s", n, unit)
+		}
+		n /= 1024
+	}
+	return fmt.Sprintf("%d GiB", n)
+}
+
+type flowRunLogsCmd struct {
+	FlowRun string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest."`
+	Follow  bool   `short:"f" help:"Go on to the run's end."`
+	Tail    int    `placeholder:"N" help:"Only the last lines."`
+	Raw     bool   `help:"The exact bytes that the flow wrote, standard output and error apart on stdout and stderr."`
+	Attempt int    `placeholder:"N" help:"This attempt (default: the newest)."`
+}
+
+// Help ends with examples.
+func (flowRunLogsCmd) Help() string {
+	return "Examples:\n  runnel flow-run logs amber-otter --follow\n  runnel flow-run logs folder-report/nightly --tail 20"
+}
+
+func (c flowRunLogsCmd) Run(a *app) error {
+	if c.Tail < 0 || c.Attempt < 0 {
+		return usage("--tail and --attempt: 1 or more")
+	}
+	s, err := a.settled()
+	if err != nil {
+		return err
+	}
+	run, err := a.oneToRead(s, c.FlowRun)
+	if err != nil {
+		return err
+	}
+	if c.Follow {
+		w := watcher{app: a, store: s, out: logPrinter{w: a.Out}, tail: c.Tail}
+		run, err = w.follow(run.ID)
+		if err == nil {
+			a.sayEnd(run)
+		}
+		return err
+	}
+	path, err := c.log(a, s, run)
+	if err != nil {
+		return err
+	}
+	return c.print(a, path)
+}
+
+// log is the file of the attempt that is wanted.
+func (c flowRunLogsCmd) log(a *app, s *store.Store, run store.Run) (string, error) {
+	attempts, err := s.Attempts(a.ctx, run.ID)
+	if err != nil {
+		return "", err
+	}
+	if len(attempts) == 0 {
+		return "", &exitError{code: exitNotFound, message: fmt.Sprintf("%s has no log: it has not started", run.Name),
+			hint: []string{"see why: runnel why " + run.ID.Short()}}
+	}
+	if c.Attempt == 0 {
+		return s.LogPath(attempts[len(attempts)-1].Log), nil
+	}
+	for _, attempt := range attempts {
+		if attempt.Attempt == c.Attempt {
+			return s.LogPath(attempt.Log), nil
+		}
+	}
+	return "", &exitError{code: exitNotFound, message: fmt.Sprintf("%s has %s, and none is number %d", run.Name, plural(len(attempts), "attempt"), c.Attempt)}
+}
+
+func (c flowRunLogsCmd) print(a *app, path string) (err error) {
+	printer := logPrinter{w: a.Out}
+	switch {
+	case c.Raw:
+		err = errors.Join(runner.CopyRaw(a.Out, path, "stdout"), runner.CopyRaw(a.Err, path, "stderr"))
+	case c.Tail > 0:
+		var records []runner.Record
+		records, _, err = runner.TailLog(path, c.Tail)
+		for _, r := range records {
+			err = errors.Join(err, printer.visit(r))
+		}
+	default:
+		err = runner.ReadLog(path, printer.visit)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return &exitError{code: exitNotFound, message: "the log is gone: " + path}
+	}
+	if errors.Is(err, io.ErrClosedPipe) || isBrokenPipe(err) {
+		return nil // head has seen enough
+	}
+	return err
+}
+
+type flowRunCancelCmd struct {
+	FlowRun []string `arg:"" name:"run" help:"Runs: id or the end of it, name, or flow/name for the newest."`
+	Wait    bool     `negatable:"" default:"true" help:"Return when nothing of the runs is left (default)."`
+}
+
+// Help ends with examples.
+func (flowRunCancelCmd) Help() string {
+	return "Examples:\n  runnel flow-run cancel amber-otter\n  runnel flow-run cancel folder-report/nightly --no-wait"
+}
+
+func (c flowRunCancelCmd) Run(a *app) error {
+	s, err := a.settled()
+	if err != nil {
+		return err
+	}
+	var runs []store.Run
+	for _, word := range c.FlowRun {
+		run, err := s.OneRun(a.ctx, word)
+		if err != nil {
+			return err
+		}
+		runs = append(runs, run)
+	}
+	for _, run := range runs {
+		owner, err := s.Cancel(a.ctx, run.ID, "cancelled by a person", "command")
+		if err != nil {
+			return err
+		}
+		runner.RingOwner(s, owner)
+	}
+	for _, run := range runs {
+		if c.Wait {
+			w := watcher{app: a, store: s, out: logPrinter{w: io.Discard}}
+			if run, err = w.follow(run.ID); err != nil {
+				return err
+			}
+		} else if run, err = s.RunByID(a.ctx, run.ID); err != nil {
+			return err
+		}
+		a.print("%s %s", run.Name, run.State.Name)
+	}
+	return nil
+}

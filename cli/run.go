@@ -1,0 +1,326 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"runnel/discover"
+	"runnel/runner"
+	"runnel/store"
+)
+
+type runCmd struct {
+	Target         string   `arg:"" help:"A deployment (flow/name), or an entrypoint (flows/report.py:folder_report)."`
+	Param          []string `short:"p" sep:"none" placeholder:"NAME=VALUE" help:"A parameter's value; repeatable. NAME:=JSON is always JSON."`
+	Params         string   `placeholder:"JSON" help:"Parameters as a JSON object, @FILE, or - for stdin."`
+	Name           string   `aliases:"flow-run-name" placeholder:"NAME" help:"The run's name (default: two words)."`
+	Tag            []string `short:"t" sep:"none" placeholder:"TAG" help:"A further tag; repeatable."`
+	WorkQueue      string   `short:"q" placeholder:"NAME" help:"Another work queue of its pool."`
+	JobVariable    []string `sep:"none" placeholder:"NAME=VALUE" help:"A job variable for this run; repeatable (-jv)."`
+	In             string   `aliases:"start-in" placeholder:"TIME" help:"Start after this time: 10m, 2h."`
+	At             string   `aliases:"start-at" placeholder:"TIME" help:"Start then: 2026-12-01T08:00, local unless it has an offset."`
+	IdempotencyKey string   `placeholder:"KEY" help:"A second call with the same key gives the first run."`
+	Timeout        string   `placeholder:"TIME" help:"Stop the run after this time: 90s, 10m."`
+	Watch          bool     `help:"Follow its log to the end; the exit code says how it ended."`
+	WatchTimeout   string   `placeholder:"TIME" help:"Stop watching after this time (exit code 124)."`
+	Root           string   `type:"path" placeholder:"DIR" help:"The project root, for an entrypoint."`
+	Output         string   `short:"o" enum:"table,json,yaml,name" default:"table" help:"How to print the run: table, json, yaml, name."`
+}
+
+// Help ends with examples.
+func (runCmd) Help() string {
+	return "A deployment's run waits for a worker; an entrypoint runs here and now, and needs none.\n\n" +
+		"Exit codes with --watch: 0 completed, 5 failed, 6 cancelled, 7 crashed, 124 the watching timed out.\n\n" +
+		"Examples:\n  runnel run folder-report/nightly -p top=3 --watch\n  runnel run flows/report.py:folder_report -p top=3"
+}
+
+func (c runCmd) Run(a *app) error {
+	s, err := a.settled()
+	if err != nil {
+		return err
+	}
+	d, err := s.Deployment(a.ctx, c.Target)
+	var known *store.Error
+	switch {
+	case err == nil:
+		return c.deployment(a, s, d)
+	case errors.As(err, &known) && known.Code == store.NotFound && a.isEntrypoint(c.Target):
+		return c.entrypoint(a, s)
+	}
+	return err
+}
+
+// isEntrypoint is true for a target with a colon, a path, or the name of a
+// file with an extension.
+func (a *app) isEntrypoint(target string) bool {
+	if strings.Contains(target, ":") || strings.HasPrefix(target, "./") || strings.HasPrefix(target, "../") || filepath.IsAbs(target) {
+		return true
+	}
+	path := filepath.Join(a.Dir, target)
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() && filepath.Ext(target) != ""
+}
+
+// newRun is what the flags say of a run, whatever it is a run of.
+func (c runCmd) newRun(a *app, schema store.ParameterSchema) (n store.NewRun, err error) {
+	n = store.NewRun{Name: c.Name, Tags: c.Tag, Queue: c.WorkQueue, IdempotencyKey: c.IdempotencyKey, CreatedBy: "command"}
+	if n.Parameters, err = a.parameters(schema, c.Param, c.Params); err != nil {
+		return n, err
+	}
+	if n.JobVariables, err = jobVariables(c.JobVariable); err != nil {
+		return n, err
+	}
+	if c.Timeout != "" {
+		limit, err := parseDuration("--timeout", c.Timeout)
+		if err != nil {
+			return n, err
+		}
+		seconds := limit.Seconds()
+		n.TimeoutSeconds = &seconds
+	}
+	n.At, err = c.start(a)
+	return n, err
+}
+
+// start is when --in or --at says; zero for now.
+func (c runCmd) start(a *app) (time.Time, error) {
+	switch {
+	case c.In != "" && c.At != "":
+		return time.Time{}, usage("--in and --at both say when: give one")
+	case c.In != "":
+		wait, err := parseDuration("--in", c.In)
+		return a.Clock().Add(wait), err
+	case c.At == "":
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02 15:04:05"} {
+		if t, err := time.ParseInLocation(layout, c.At, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	if t, err := time.Parse(time.RFC3339, c.At); err == nil {
+		return t, nil
+	}
+	return time.Time{}, &exitError{code: exitUsage, message: fmt.Sprintf("--at: %q is no time", c.At),
+		hint: []string{"such as 2026-12-01T08:00 (local) or 2026-12-01T08:00:00Z"}}
+}
+
+// parseDuration reads 90s, 10m, 1h30m, 2d, or a number of seconds.
+func parseDuration(flag, text string) (time.Duration, error) {
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds > 0 {
+		return time.Duration(seconds * float64(time.Second)), nil
+	}
+	if days, isDays := strings.CutSuffix(text, "d"); isDays {
+		if n, err := strconv.ParseFloat(days, 64); err == nil && n > 0 {
+			return time.Duration(n * 24 * float64(time.Hour)), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return d, nil
+	}
+	return 0, &exitError{code: exitUsage, message: fmt.Sprintf("%s: %q is no length of time", flag, text),
+		hint: []string{"such as 90s, 10m, 1h30m or 2d"}}
+}
+
+func (c runCmd) deployment(a *app, s *store.Store, d store.Deployment) error {
+	schema, err := store.ParseParameterSchema(d.ParameterSchema)
+	if err != nil {
+		return fmt.Errorf("read the parameters of %s: %w", d.FullName, err)
+	}
+	n, err := c.newRun(a, schema)
+	if err != nil {
+		return err
+	}
+	n.Deployment = d.FullName
+	run, existed, err := s.CreateRun(a.ctx, n)
+	if err != nil {
+		return err
+	}
+	a.ring(s, run.WorkPoolName)
+	c.created(a, s, run, existed)
+	if c.Watch {
+		return c.watch(a, s, run)
+	}
+	return c.printRun(a, run)
+}
+
+// ring wakes the workers of a pool. Without it they look within a second.
+func (a *app) ring(s *store.Store, pool string) {
+	if bells, err := s.Bells(a.ctx, pool); err == nil {
+		runner.RingWorkers(s, bells)
+	}
+}
+
+// created says what was made, and what it waits for.
+func (c runCmd) created(a *app, s *store.Store, run store.Run, existed bool) {
+	switch {
+	case existed:
+		a.say("the key %q made this run before: %s (%s), %s", c.IdempotencyKey, run.Name, run.ID.Short(), run.State.Name)
+		return
+	case run.Due.After(a.Clock().Add(time.Second)):
+		a.say("created flow run %s (%s), to start %s (%s)", run.Name, run.ID.Short(), a.local(run.Due), a.ago(run.Due))
+	default:
+		a.say("created flow run %s (%s)", run.Name, run.ID.Short())
+	}
+	if pool, err := s.WorkPool(a.ctx, run.WorkPoolName); err == nil {
+		if line := noWorker(pool); line != "" {
+			a.say("%s", line)
+		}
+	}
+	if d, err := s.Deployment(a.ctx, *run.Deployment); err == nil && (d.Paused || d.OperatorPaused) {
+		a.say("the deployment is paused: the run waits for: runnel deployment resume %s", store.Quote(d.FullName))
+	}
+	if !c.Watch {
+		a.say("follow it: runnel flow-run logs %s --follow", run.ID.Short())
+	}
+}
+
+func (c runCmd) printRun(a *app, run store.Run) error {
+	switch f := (outputFlag{c.Output}); {
+	case f.machine():
+		return a.printObject(run, f)
+	case f.Output == "name":
+		a.print("%s", run.ID)
+	}
+	return nil
+}
+
+func (c runCmd) watch(a *app, s *store.Store, run store.Run) error {
+	w := watcher{app: a, store: s, out: c.logs(a)}
+	if c.WatchTimeout != "" {
+		limit, err := parseDuration("--watch-timeout", c.WatchTimeout)
+		if err != nil {
+			return err
+		}
+		w.limit = limit
+	}
+	run, err := w.follow(run.ID)
+	if err != nil {
+		return err
+	}
+	return c.ended(a, run)
+}
+
+// logs is where followed logs go: stdout, but for JSON's sake.
+func (c runCmd) logs(a *app) logPrinter {
+	if c.Output != "table" {
+		return logPrinter{w: a.Err}
+	}
+	return logPrinter{w: a.Out}
+}
+
+// ended says how a watched run ended; its state is the exit code.
+func (c runCmd) ended(a *app, run store.Run) error {
+	if err := c.printRun(a, run); err != nil {
+		return err
+	}
+	a.sayEnd(run)
+	return stateError(run.State.Type)
+}
+
+func (a *app) sayEnd(run store.Run) {
+	took := ""
+	if run.StartTime != nil && run.EndTime != nil {
+		took = " after " + duration(run.EndTime.Sub(*run.StartTime))
+	}
+	message := ""
+	if run.State.Message != "" {
+		message = ": " + run.State.Message
+	}
+	a.say("%s %s%s%s", run.Name, a.colour(a.ErrTerminal, stateColours[string(run.State.Type)], run.State.Name), took, message)
+}
+
+// stateError is the exit code of a watched run.
+func stateError(state store.StateType) error {
+	codes := map[store.StateType]int{
+		store.Failed: exitRunFailed, store.Cancelled: exitCancelled, store.Crashed: exitCrashed,
+	}
+	if code, bad := codes[state]; bad {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// entrypoint runs a flow of a file here and now.
+func (c runCmd) entrypoint(a *app, s *store.Store) error {
+	if err := c.onlyDeployments(); err != nil {
+		return err
+	}
+	p, err := a.project(c.Root)
+	if err != nil {
+		return err
+	}
+	flow, err := a.readEntrypoint(p, c.Target)
+	if err != nil {
+		return err
+	}
+	schema, err := store.ParseParameterSchema(flow.Parameters)
+	if err != nil {
+		return fmt.Errorf("read the parameters of %s: %w", flow.Entrypoint, err)
+	}
+	n, err := c.newRun(a, schema)
+	if err != nil {
+		return err
+	}
+	if err := checkScript(flow, schema, n.Parameters); err != nil {
+		return err
+	}
+	job, err := a.job(p, flow, n.JobVariables)
+	if err != nil {
+		return err
+	}
+	return c.foreground(a, s, flow.FlowName, job, n)
+}
+
+// onlyDeployments refuses what has no meaning for a run that starts at once.
+func (c runCmd) onlyDeployments() error {
+	for flag, value := range map[string]string{"--work-queue": c.WorkQueue, "--in": c.In, "--at": c.At, "--idempotency-key": c.IdempotencyKey} {
+		if value != "" {
+			return &exitError{code: exitUsage, message: flag + " is for a deployment's run; an entrypoint runs here and now",
+				hint: []string{"deploy it first: runnel deploy " + store.Quote(c.Target) + " -n NAME -p POOL"}}
+		}
+	}
+	return nil
+}
+
+func (a *app) job(p project, flow discover.Flow, variables store.Values) (job store.Job, err error) {
+	job = store.Job{Entrypoint: flow.Entrypoint, Kind: flow.Kind, Path: p.root, ParameterSchema: flow.Parameters}
+	job.Retries, job.RetryDelaySeconds, job.TimeoutSeconds = 0, nil, nil
+	_, _, job.TimeoutSeconds = flowBudget(flow)
+	job.Interpreter, err = a.interpreter(p, flow, variables)
+	return job, err
+}
+
+func (c runCmd) foreground(a *app, s *store.Store, flow string, job store.Job, n store.NewRun) error {
+	stops := make(chan os.Signal, 4)
+	signal.Notify(stops, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(stops)
+	s.Patient = true // an end is never given up
+	var following follower
+	f := runner.Foreground{Store: s, Maker: a.maker(s), Started: func(run store.Run, log string) {
+		a.say("flow run %s (%s)", run.Name, run.ID.Short())
+		following.start(a.ctx, log, c.logs(a))
+	}}
+	run, err := f.Run(a.ctx, flow, job, n, stops)
+	following.finish()
+	if err != nil {
+		return err
+	}
+	return c.ended(a, run)
+}
+
+// maker makes jobs with this process's environment.
+func (a *app) maker(s *store.Store) runner.Maker {
+	binary, err := os.Executable()
+	if err != nil {
+		binary = os.Args[0]
+	}
+	return runner.Maker{Store: s, Env: a.Environ, Binary: binary}
+}

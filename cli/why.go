@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"fmt"
+
+	"runnel/runner"
+	"runnel/store"
+)
+
+type whyCmd struct {
+	FlowRun string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest."`
+}
+
+// Help ends with examples.
+func (whyCmd) Help() string {
+	return "Examples:\n  runnel why amber-otter\n  runnel why folder-report/nightly"
+}
+
+func (c whyCmd) Run(a *app) error {
+	s, err := a.settled()
+	if err != nil {
+		return err
+	}
+	run, err := a.oneToRead(s, c.FlowRun)
+	if err != nil {
+		return err
+	}
+	sentence, err := a.why(s, run)
+	if err != nil {
+		return err
+	}
+	a.print("%s: %s", run.Name, sentence)
+	return nil
+}
+
+// why says in a sentence what a run waits for, or how it ended.
+func (a *app) why(s *store.Store, r store.Run) (string, error) {
+	switch r.State.Type {
+	case store.Scheduled, store.Paused:
+		w, err := s.Waits(a.ctx, r)
+		return a.waitText(r, w), err
+	case store.Pending, store.Running, store.Cancelling:
+		return a.liveText(s, r), nil
+	case store.Completed, store.Failed, store.Crashed, store.Cancelled:
+	}
+	text := r.State.Name + " " + a.ago(r.State.Timestamp)
+	if r.State.Message != "" {
+		text += ": " + r.State.Message
+	}
+	return text, nil
+}
+
+func (a *app) liveText(s *store.Store, r store.Run) string {
+	text := fmt.Sprintf("%s since %s", r.State.Name, duration(a.Clock().Sub(r.State.Timestamp)))
+	if r.State.Type == store.Cancelling {
+		text = fmt.Sprintf("Cancelling since %s: what is left of its process has not ended yet", duration(a.Clock().Sub(r.State.Timestamp)))
+	}
+	if p, err := runner.ParseProof(r.Owner.Proof); err == nil {
+		text += fmt.Sprintf(", in slot process %d on %s", p.Identity.PID, p.Identity.Host)
+		if p.Identity.Stopped() {
+			text += fmt.Sprintf(", which was stopped (SIGSTOP): kill -CONT %d lets it go on", p.Identity.PID)
+		}
+	}
+	return text
+}
+
+// waitText is the one thing that a waiting run waits for, the nearest first.
+func (a *app) waitText(r store.Run, w store.Wait) string {
+	switch w.For {
+	case store.WaitTime:
+		text := fmt.Sprintf("waits for its time, %s (%s)", a.local(r.Due), a.ago(r.Due))
+		if r.State.Name == store.NameAwaitingRetry {
+			text += "; " + r.State.Message
+		}
+		return text
+	case store.WaitCommand:
+		return "its command is gone, and no worker runs an entrypoint: cancel it with runnel flow-run cancel " + r.ID.Short()
+	case store.WaitPoolGone:
+		return "its work pool was deleted: cancel it with runnel flow-run cancel " + r.ID.Short()
+	case store.WaitPoolPaused:
+		return fmt.Sprintf("the work pool %q is paused", w.Name)
+	case store.WaitQueuePaused:
+		return fmt.Sprintf("the work queue %q is paused", w.Name)
+	case store.WaitDeploymentPaused:
+		return fmt.Sprintf("the deployment is paused: runnel deployment resume %s", store.Quote(w.Name))
+	case store.WaitWorker:
+		return fmt.Sprintf("no worker polls the queue %q of %q; start one: runnel worker start --pool %s", r.WorkQueueName, r.WorkPoolName, r.WorkPoolName)
+	case store.WaitPoolLimit, store.WaitQueueLimit, store.WaitDeploymentLimit, store.WaitWorkerLimit:
+		return fmt.Sprintf("the limit of %d on %s %q is reached: it waits for a run to end", w.Limit, w.For, w.Name)
+	}
+	return fmt.Sprintf("is due since %s: a worker of %q takes it at its next look", duration(a.Clock().Sub(r.Due)), r.WorkPoolName)
+}
