@@ -2,9 +2,22 @@
 package main
 
 import (
+	"embed"
+	"io/fs"
 	"os"
 
 	"runnel/cli"
 )
 
-func main() { os.Exit(cli.Main(cli.System(), os.Args[1:])) }
+// The project that `runnel quickstart` plays.
+//
+//go:embed testdata/projects/report
+var projects embed.FS
+
+func main() {
+	example, err := fs.Sub(projects, "testdata/projects/report")
+	if err != nil {
+		panic(err) // the embedded path is a constant
+	}
+	os.Exit(cli.Main(cli.System(example), os.Args[1:]))
+}

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -22,9 +20,10 @@ var Version = "dev"
 
 // grammar is the whole command line.
 type grammar struct {
-	DB      string `name:"db" env:"RUNNEL_DB" placeholder:"FILE" help:"The database (default: ~/.local/share/runnel/runnel.db)."`
+	DB      string `name:"db" env:"RUNNEL_DB" placeholder:"FILE" help:"The database (~/.local/share/runnel/runnel.db)."`
 	NoColor bool   `help:"No colour."`
 
+	Quickstart quickstartCmd `cmd:"" help:"Play the whole main job on an example, in a scratch folder."`
 	Discover   discoverCmd   `cmd:"" help:"List the flows in a folder, without running them."`
 	Deploy     deployCmd     `cmd:"" help:"Make or change a deployment of a flow."`
 	Run        runCmd        `cmd:"" help:"Run a deployment, or an entrypoint here and now."`
@@ -71,10 +70,10 @@ func (a *app) run(args []string) (err error) {
 	var g grammar
 	parser, err := kong.New(&g,
 		kong.Name("runnel"),
-		kong.Description("Deploys flows and runs them, on one machine, from one SQLite file."),
+		kong.Description("Runnel deploys flows and runs them, on one machine, from one SQLite file."),
 		kong.Writers(a.Out, a.Err),
 		kong.Exit(func(code int) { panic(exited(code)) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+		kong.Help(a.printHelp),
 		kong.Bind(a),
 	)
 	if err != nil {
@@ -102,22 +101,11 @@ func (a *app) run(args []string) (err error) {
 		}
 	}
 	a.path = g.DB
-	return command.Run()
-}
-
-// usageError adds what a newcomer most likely meant.
-func usageError(err error, args []string) error {
-	e := usage("%s", err.Error())
-	var parse *kong.ParseError
-	if errors.As(err, &parse) && parse.Context != nil {
-		command := strings.TrimSpace(strings.TrimSuffix(parse.Context.Command(), " "))
-		command, _, _ = strings.Cut(command, " <")
-		e.hint = append(e.hint, strings.TrimSpace("see: runnel "+command)+" --help")
+	err = command.Run()
+	if c, isRun := command.Selected().Target.Interface().(runCmd); isRun {
+		err = c.habit(err)
 	}
-	if len(args) > 1 && args[0] == "run" && slices.Contains([]string{"ls", "list", "inspect", "logs", "cancel"}, args[1]) {
-		e.hint = []string{"runs are looked at with: runnel flow-run " + args[1]}
-	}
-	return e
+	return err
 }
 
 // store opens the database at its first use. A command that makes one says where.
@@ -167,39 +155,6 @@ func (a *app) database() (string, error) {
 	return filepath.Join(data, "runnel", "runnel.db"), nil
 }
 
-// wantsJSON is true where an error shall be an object, too.
-func wantsJSON(args []string) bool {
-	for i, arg := range args {
-		switch {
-		case arg == "-ojson", arg == "-o=json", arg == "--output=json":
-			return true
-		case (arg == "-o" || arg == "--output") && i+1 < len(args) && args[i+1] == "json":
-			return true
-		}
-	}
-	return false
-}
-
-// rewrite turns Prefect's two-letter short flags into their long names: kong
-// would read -jv as -j -v.
-func rewrite(args []string) []string {
-	long := map[string]string{"-jv": "--job-variable", "-cl": "--concurrency-limit"}
-	rewritten := slices.Clone(args)
-	for i, arg := range rewritten {
-		if arg == "--" {
-			break
-		}
-		flag, value, joined := strings.Cut(arg, "=")
-		if name, known := long[flag]; known {
-			rewritten[i] = name
-			if joined {
-				rewritten[i] = name + "=" + value
-			}
-		}
-	}
-	return rewritten
-}
-
 // slotCommand is the hidden command that a slot process is.
 const slotCommand = "slot"
 
@@ -211,26 +166,4 @@ func runSlot(database, text string) int {
 		return exitUsage
 	}
 	return runner.RunSlot(database, id, os.NewFile(3, "worker"))
-}
-
-type versionCmd struct{}
-
-func (versionCmd) Run(a *app) error {
-	a.print("%s", Version)
-	return nil
-}
-
-type dbCmd struct {
-	Path dbPathCmd `cmd:"" help:"Print where the database is."`
-}
-
-type dbPathCmd struct{}
-
-func (dbPathCmd) Run(a *app) error {
-	path, err := a.database()
-	if err != nil {
-		return err
-	}
-	a.print("%s", path)
-	return nil
 }

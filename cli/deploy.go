@@ -31,7 +31,7 @@ type deployCmd struct {
 	Root              string   `type:"path" placeholder:"DIR" help:"The project root (default: the nearest folder with .git, pyproject.toml, runnel.yaml or prefect.yaml)."`
 	CreatePools       bool     `help:"Make a work pool that is missing."`
 	DryRun            bool     `help:"Print the plan and change nothing."`
-	Output            string   `short:"o" enum:"table,json,yaml" default:"table" help:"How to print the plan: table, json, yaml."`
+	Output            string   `short:"o" enum:"table,json,yaml" default:"table" placeholder:"FORMAT" help:"How to print the plan: table, json, yaml."`
 }
 
 // Help ends with examples.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -68,6 +67,20 @@ var codeWords = map[int]string{
 	exitTimeout: "timeout", exitInterrupted: "interrupted",
 }
 
+// longestMessage bounds an error that echoes what was given, in characters.
+const longestMessage = 2000
+
+// errorObject is an error for programs.
+type errorObject struct {
+	Error errorBody `json:"error"`
+}
+
+type errorBody struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
 // report tells an error on stderr: as an object where JSON is wanted, else as
 // a line with its hints below.
 func (s *IO) report(err error, asJSON bool) {
@@ -76,11 +89,12 @@ func (s *IO) report(err error, asJSON bool) {
 		return
 	}
 	if asJSON {
-		object := map[string]any{"error": map[string]any{"code": code, "message": message, "hint": strings.Join(hint, "\n")}}
-		_ = json.NewEncoder(s.Err).Encode(object)
+		object := errorObject{errorBody{Code: code, Message: message, Hint: strings.Join(hint, "\n")}}
+		// A closed stderr leaves nobody to tell.
+		_ = encodeJSON(s.Err, object, "")
 		return
 	}
-	s.say("%s %s", s.colour(s.ErrTerminal, red, "runnel:"), message)
+	s.say("%s %s", s.colour(s.ErrTerminal, red, "runnel:"), clip(message, longestMessage))
 	for _, line := range hint {
 		s.say("  %s", line)
 	}

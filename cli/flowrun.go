@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -20,9 +17,9 @@ type flowRunCmd struct {
 }
 
 type flowRunLsCmd struct {
-	State      []string `sep:"none" placeholder:"STATE" help:"Only in this state (Failed, RUNNING, Late …); repeatable."`
+	State      []string `sep:"none" aliases:"state-type" placeholder:"STATE" help:"Only in this state (Failed, RUNNING, Late …); repeatable."`
 	Deployment string   `placeholder:"FLOW/NAME" help:"Only of this deployment."`
-	Flow       string   `placeholder:"NAME" help:"Only of this flow."`
+	Flow       string   `aliases:"flow-name" placeholder:"NAME" help:"Only of this flow."`
 	Pool       string   `short:"p" placeholder:"NAME" help:"Only of this work pool."`
 	Since      string   `placeholder:"TIME" help:"Only created since: 2h, 3d, or 2026-12-01T08:00."`
 	Limit      int      `short:"l" default:"20" placeholder:"N" help:"At most so many (default: 20; 0: all)."`
@@ -257,132 +254,4 @@ func bytesText(n int64) string {
 		n /= 1024
 	}
 	return fmt.Sprintf("%d GiB", n)
-}
-
-type flowRunLogsCmd struct {
-	FlowRun string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest."`
-	Follow  bool   `short:"f" help:"Go on to the run's end."`
-	Tail    int    `placeholder:"N" help:"Only the last lines."`
-	Raw     bool   `help:"The exact bytes that the flow wrote, standard output and error apart on stdout and stderr."`
-	Attempt int    `placeholder:"N" help:"This attempt (default: the newest)."`
-}
-
-// Help ends with examples.
-func (flowRunLogsCmd) Help() string {
-	return "Examples:\n  runnel flow-run logs amber-otter --follow\n  runnel flow-run logs folder-report/nightly --tail 20"
-}
-
-func (c flowRunLogsCmd) Run(a *app) error {
-	if c.Tail < 0 || c.Attempt < 0 {
-		return usage("--tail and --attempt: 1 or more")
-	}
-	s, err := a.settled()
-	if err != nil {
-		return err
-	}
-	run, err := a.oneToRead(s, c.FlowRun)
-	if err != nil {
-		return err
-	}
-	if c.Follow {
-		w := watcher{app: a, store: s, out: logPrinter{w: a.Out}, tail: c.Tail}
-		run, err = w.follow(run.ID)
-		if err == nil {
-			a.sayEnd(run)
-		}
-		return err
-	}
-	path, err := c.log(a, s, run)
-	if err != nil {
-		return err
-	}
-	return c.print(a, path)
-}
-
-// log is the file of the attempt that is wanted.
-func (c flowRunLogsCmd) log(a *app, s *store.Store, run store.Run) (string, error) {
-	attempts, err := s.Attempts(a.ctx, run.ID)
-	if err != nil {
-		return "", err
-	}
-	if len(attempts) == 0 {
-		return "", &exitError{code: exitNotFound, message: fmt.Sprintf("%s has no log: it has not started", run.Name),
-			hint: []string{"see why: runnel why " + run.ID.Short()}}
-	}
-	if c.Attempt == 0 {
-		return s.LogPath(attempts[len(attempts)-1].Log), nil
-	}
-	for _, attempt := range attempts {
-		if attempt.Attempt == c.Attempt {
-			return s.LogPath(attempt.Log), nil
-		}
-	}
-	return "", &exitError{code: exitNotFound, message: fmt.Sprintf("%s has %s, and none is number %d", run.Name, plural(len(attempts), "attempt"), c.Attempt)}
-}
-
-func (c flowRunLogsCmd) print(a *app, path string) (err error) {
-	printer := logPrinter{w: a.Out}
-	switch {
-	case c.Raw:
-		err = errors.Join(runner.CopyRaw(a.Out, path, "stdout"), runner.CopyRaw(a.Err, path, "stderr"))
-	case c.Tail > 0:
-		var records []runner.Record
-		records, _, err = runner.TailLog(path, c.Tail)
-		for _, r := range records {
-			err = errors.Join(err, printer.visit(r))
-		}
-	default:
-		err = runner.ReadLog(path, printer.visit)
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		return &exitError{code: exitNotFound, message: "the log is gone: " + path}
-	}
-	if errors.Is(err, io.ErrClosedPipe) || isBrokenPipe(err) {
-		return nil // head has seen enough
-	}
-	return err
-}
-
-type flowRunCancelCmd struct {
-	FlowRun []string `arg:"" name:"run" help:"Runs: id or the end of it, name, or flow/name for the newest."`
-	Wait    bool     `negatable:"" default:"true" help:"Return when nothing of the runs is left (default)."`
-}
-
-// Help ends with examples.
-func (flowRunCancelCmd) Help() string {
-	return "Examples:\n  runnel flow-run cancel amber-otter\n  runnel flow-run cancel folder-report/nightly --no-wait"
-}
-
-func (c flowRunCancelCmd) Run(a *app) error {
-	s, err := a.settled()
-	if err != nil {
-		return err
-	}
-	var runs []store.Run
-	for _, word := range c.FlowRun {
-		run, err := s.OneRun(a.ctx, word)
-		if err != nil {
-			return err
-		}
-		runs = append(runs, run)
-	}
-	for _, run := range runs {
-		owner, err := s.Cancel(a.ctx, run.ID, "cancelled by a person", "command")
-		if err != nil {
-			return err
-		}
-		runner.RingOwner(s, owner)
-	}
-	for _, run := range runs {
-		if c.Wait {
-			w := watcher{app: a, store: s, out: logPrinter{w: io.Discard}}
-			if run, err = w.follow(run.ID); err != nil {
-				return err
-			}
-		} else if run, err = s.RunByID(a.ctx, run.ID); err != nil {
-			return err
-		}
-		a.print("%s %s", run.Name, run.State.Name)
-	}
-	return nil
 }

@@ -8,9 +8,14 @@ package cli
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -26,10 +31,11 @@ type IO struct {
 	Environ                              []string
 	Dir                                  string // the current folder
 	Clock                                func() time.Time
+	Example                              fs.FS // the project that quickstart plays
 }
 
 // System is the process's own edges.
-func System() *IO {
+func System(example fs.FS) *IO {
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "."
@@ -44,6 +50,7 @@ func System() *IO {
 		Environ:     os.Environ(),
 		Dir:         dir,
 		Clock:       time.Now,
+		Example:     example,
 	}
 	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
 		streams.Width = columns
@@ -60,12 +67,47 @@ func isTerminal(file *os.File) bool {
 // say writes a line of talk.
 func (s *IO) say(format string, args ...any) {
 	// A closed stderr leaves nobody to tell.
-	_, _ = fmt.Fprintf(s.Err, format+"\n", args...)
+	_, _ = fmt.Fprintln(s.Err, safe(fmt.Sprintf(format, args...)))
 }
 
 // print writes a line of data.
 func (s *IO) print(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.Out, format+"\n", args...)
+	_, _ = fmt.Fprintln(s.Out, safe(fmt.Sprintf(format, args...)))
+}
+
+// style is the one kind of escape sequence that we print ourselves: colour.
+var style = regexp.MustCompile("^\x1b\\[[0-9;]*m")
+
+// safe writes control characters and bytes that are no UTF-8 as escapes: a
+// name or a message from outside shall not move a terminal's cursor.
+func safe(text string) string {
+	if strings.IndexFunc(text, unsafe) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for len(text) > 0 {
+		if own := style.FindString(text); own != "" {
+			b.WriteString(own)
+			text = text[len(own):]
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[0])
+		case unsafe(r) && r != utf8.RuneError:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		default:
+			b.WriteString(text[:size])
+		}
+		text = text[size:]
+	}
+	return b.String()
+}
+
+// unsafe is true for what a terminal obeys, and for what is no character.
+func unsafe(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r)
 }
 
 // colour wraps text in an ANSI style where the stream is a terminal that

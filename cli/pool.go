@@ -19,7 +19,7 @@ type poolCreateCmd struct {
 	ConcurrencyLimit *int   `placeholder:"N" help:"At most so many runs at once."`
 	Description      string `short:"d" help:"What it is for."`
 	Paused           bool   `help:"Start nothing until it is resumed."`
-	Output           string `short:"o" enum:"table,json,yaml,name" default:"table" help:"How to print: table, json, yaml, name."`
+	Output           string `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print: table, json, yaml, name."`
 }
 
 // Help ends with examples.

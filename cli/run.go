@@ -31,7 +31,7 @@ type runCmd struct {
 	Watch          bool     `help:"Follow its log to the end; the exit code says how it ended."`
 	WatchTimeout   string   `placeholder:"TIME" help:"Stop watching after this time (exit code 124)."`
 	Root           string   `type:"path" placeholder:"DIR" help:"The project root, for an entrypoint."`
-	Output         string   `short:"o" enum:"table,json,yaml,name" default:"table" help:"How to print the run: table, json, yaml, name."`
+	Output         string   `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print the run: table, json, yaml, name."`
 }
 
 // Help ends with examples.
@@ -292,8 +292,7 @@ func (c runCmd) onlyDeployments() error {
 
 func (a *app) job(p project, flow discover.Flow, variables store.Values) (job store.Job, err error) {
 	job = store.Job{Entrypoint: flow.Entrypoint, Kind: flow.Kind, Path: p.root, ParameterSchema: flow.Parameters}
-	job.Retries, job.RetryDelaySeconds, job.TimeoutSeconds = 0, nil, nil
-	_, _, job.TimeoutSeconds = flowBudget(flow)
+	job.Retries, job.RetryDelaySeconds, job.TimeoutSeconds = flowBudget(flow)
 	job.Interpreter, err = a.interpreter(p, flow, variables)
 	return job, err
 }
@@ -303,9 +302,15 @@ func (c runCmd) foreground(a *app, s *store.Store, flow string, job store.Job, n
 	signal.Notify(stops, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(stops)
 	s.Patient = true // an end is never given up
-	var following follower
+	following := &follower{}
 	f := runner.Foreground{Store: s, Maker: a.maker(s), Started: func(run store.Run, log string) {
-		a.say("flow run %s (%s)", run.Name, run.ID.Short())
+		if run.RunCount > 1 {
+			following.finish()
+			following = &follower{}
+			a.say("attempt %d of %s", run.RunCount, run.Name)
+		} else {
+			a.say("flow run %s (%s)", run.Name, run.ID.Short())
+		}
 		following.start(a.ctx, log, c.logs(a))
 	}}
 	run, err := f.Run(a.ctx, flow, job, n, stops)

@@ -9,11 +9,20 @@ import (
 
 type whyCmd struct {
 	FlowRun string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest."`
+	outputFlag
 }
 
 // Help ends with examples.
 func (whyCmd) Help() string {
 	return "Examples:\n  runnel why amber-otter\n  runnel why folder-report/nightly"
+}
+
+// reason is what why -o json prints.
+type reason struct {
+	ID    store.ID    `json:"id"`
+	Name  string      `json:"name"`
+	State store.State `json:"state"`
+	Why   string      `json:"why"`
 }
 
 func (c whyCmd) Run(a *app) error {
@@ -29,7 +38,14 @@ func (c whyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	a.print("%s: %s", run.Name, sentence)
+	switch {
+	case c.machine():
+		return a.printObject(reason{run.ID, run.Name, run.State, sentence}, c.outputFlag)
+	case c.Output == "name":
+		a.print("%s", run.ID)
+	default:
+		a.print("%s: %s", run.Name, sentence)
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"runnel/store"
 )
@@ -14,14 +15,40 @@ import (
 type Foreground struct {
 	Store *store.Store
 	Maker Maker
-	// Started is told of the run and its log's path when the slot has the job.
+	// Started is told of the run and its log's path when the slot has the job,
+	// once for each attempt.
 	Started func(run store.Run, log string)
 }
 
-// Run makes the run and waits for its end. The first value on stops cancels
-// it, the second leaves out the rest of the grace. If this process is killed,
-// the slot goes on and records the end itself.
+// Run makes the run and waits for its end, its retries included. The first
+// value on stops cancels it, the second leaves out the rest of the grace. If
+// this process is killed, the slot goes on and records the end itself.
 func (f Foreground) Run(ctx context.Context, flow string, job store.Job, n store.NewRun, stops <-chan os.Signal) (store.Run, error) {
+	var id store.ID
+	for {
+		run, err := f.attempt(ctx, stops, func(owner store.Owner) (store.Claimed, error) {
+			if id.IsZero() {
+				return f.Store.StartJob(ctx, flow, job, n, owner)
+			}
+			return f.Store.StartAgain(ctx, id, owner)
+		})
+		if err != nil || run.State.Type != store.Scheduled {
+			return run, err
+		}
+		id = run.ID
+		select {
+		case <-time.After(run.Due.Sub(f.Store.Clock())):
+		case <-stops:
+			if _, err := f.Store.Cancel(ctx, id, "interrupted", "command"); err != nil {
+				return run, err
+			}
+			return f.Store.RunByID(ctx, id)
+		}
+	}
+}
+
+// attempt does one attempt in a slot of its own.
+func (f Foreground) attempt(ctx context.Context, stops <-chan os.Signal, start func(store.Owner) (store.Claimed, error)) (store.Run, error) {
 	events := make(chan slotEvent, 8)
 	h, err := startSlot(f.Store, events)
 	if err != nil {
@@ -31,7 +58,7 @@ func (f Foreground) Run(ctx context.Context, flow string, job store.Job, n store
 	if err := h.awaitHello(events); err != nil {
 		return store.Run{}, err
 	}
-	claimed, err := f.Store.StartJob(ctx, flow, job, n, h.owner)
+	claimed, err := start(h.owner)
 	if err != nil {
 		return store.Run{}, err
 	}

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func locked(t testing.TB, path string) bool {
@@ -85,6 +88,15 @@ func TestAskingKeepsNobodyFromTheLock(t *testing.T) {
 	}
 	close(stop)
 	asking.Wait()
+	slow := must(os.Open(path))
+	defer slow.Close()
+	must(0, flock(slow, unix.LOCK_SH))
+	time.AfterFunc(5*time.Millisecond, func() { _ = flock(slow, unix.LOCK_UN) })
+	file, err := TakeLock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = file.Close()
 }
 
 // TestLogLockOutlivesItsSlot: the slot is killed, the flow holds the log's

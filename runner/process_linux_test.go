@@ -261,6 +261,9 @@ func refusedHelper(folder string) {
 	must(0, syscall.Setuid(65534))
 	begin := time.Now()
 	report := p.Stop(time.Second, nil)
+	if info := must(lookUp(p.PID)); !info.dead() {
+		panic("the flow was reaped before what is left")
+	}
 	say(map[string]any{
 		"Left": report.Left, "Err": fmt.Sprint(report.Err), "Child": child,
 		"Code": report.Exit.Code, "Took": time.Since(begin),

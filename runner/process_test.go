@@ -25,6 +25,7 @@ var helpers = map[string]func(arg string){
 	"slot": slotHelper,
 	"fifo": fifoHelper,
 	"full": fullHelper,
+	"race": raceHelper,
 }
 
 func TestHelper(*testing.T) {
@@ -273,6 +274,14 @@ func TestStartErrors(t *testing.T) {
 func TestStartRacesReap(t *testing.T) {
 	text := filepath.Join(t.TempDir(), "text")
 	must(0, os.WriteFile(text, []byte("no program\n"), 0o700))
+	var failures string
+	if helper(t, "race", text).answer(&failures); failures != "" {
+		t.Error(failures)
+	}
+}
+
+func raceHelper(text string) {
+	must(0, BecomeReaper())
 	done := make(chan error)
 	for range 4 {
 		go func() {
@@ -281,7 +290,8 @@ func TestStartRacesReap(t *testing.T) {
 				if _, err := Start(Spec{Argv: []string{text}}); !errors.Is(err, ErrNotExecutable) {
 					errs = errors.Join(errs, fmt.Errorf("bad start: %w", err))
 				}
-				p, err := Start(Spec{Argv: []string{"sh", "-c", fmt.Sprintf("exit %d", i)}})
+				argv := []string{"sh", "-c", fmt.Sprintf("(sleep 0.00$((%d %% 7)) &) ; exit %d", i, i)}
+				p, err := Start(Spec{Argv: argv})
 				if err != nil {
 					errs = errors.Join(errs, err)
 					continue
@@ -294,27 +304,34 @@ func TestStartRacesReap(t *testing.T) {
 			done <- errs
 		}()
 	}
+	failures := ""
 	for range 4 {
 		if err := <-done; err != nil {
-			t.Error(err)
+			failures += err.Error() + "\n"
 		}
 	}
+	say(failures)
 }
 
-// TestFifoOutlivesItsReader: the slot that reads is killed in the middle, and
-// another reader reads on; the flow notices nothing and no line is lost.
+// TestFifoOutlivesItsReader: the slot that reads is killed in the middle, the
+// flow prints on to nobody, and another reader reads on; no line is lost.
 func TestFifoOutlivesItsReader(t *testing.T) {
 	folder := t.TempDir()
 	slot := helper(t, "fifo", folder)
 	first := slot.line()
 	_ = slot.cmd.Process.Kill()
 	_ = slot.cmd.Wait()
+	must(0, os.WriteFile(filepath.Join(folder, "go"), nil, 0o600))
+	eventually(t, "all is written", func() bool {
+		_, err := os.Stat(filepath.Join(folder, "written"))
+		return err == nil
+	})
 	read, err := OpenFifo(filepath.Join(folder, "out"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer read.Close()
-	must(0, os.WriteFile(filepath.Join(folder, "go"), nil, 0o600))
+	must(0, os.WriteFile(filepath.Join(folder, "end"), nil, 0o600))
 	log, path := testLog(t)
 	Pump(read, "stdout", log, time.Now)
 	text := first + "\n" + raw(t, path)
@@ -330,7 +347,8 @@ func TestFifoOutlivesItsReader(t *testing.T) {
 func fifoHelper(folder string) {
 	fifo := must(MakeFifo(filepath.Join(folder, "out")))
 	script := `i=0; while [ $i -lt 40 ]; do echo line $i; i=$((i+1))
-		while [ $i = 20 -a ! -e go ]; do sleep 0.01; done; done; echo end $?`
+		while [ $i = 20 -a ! -e go ]; do sleep 0.01; done; done
+		: >written; while [ ! -e end ]; do sleep 0.01; done; echo end $?`
 	must(Start(Spec{Argv: []string{"sh", "-c", script}, Dir: folder, Stdout: fifo.Write, Stderr: fifo.Write}))
 	_ = fifo.Write.Close()
 	var line []byte // a byte each, or the first read takes more than the test sees

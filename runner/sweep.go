@@ -5,19 +5,33 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"runnel/store"
 )
 
 // staleAfter is how old a lock file must be before it is swept: one that is
 // being made has no lock yet.
 const staleAfter = time.Minute
 
-// sweepFolder removes the lock files and bells that killed processes left.
-func sweepFolder(folder string) {
+// sweepFolder removes the lock files and bells that killed processes left,
+// but for those that a live run names: its lock is what tells whether its
+// owner lives.
+func sweepFolder(folder string, live []store.Run) {
+	named := map[string]bool{}
+	for _, run := range live {
+		if p, err := ParseProof(run.Owner.Proof); err == nil {
+			named[p.ID.String()] = true
+		}
+	}
 	entries, err := os.ReadDir(filepath.Join(folder, "locks"))
 	if err != nil {
 		return
 	}
 	for _, entry := range entries {
+		id := strings.TrimSuffix(entry.Name(), ".lock")
+		if named[id] {
+			continue
+		}
 		path := filepath.Join(folder, "locks", entry.Name())
 		info, err := entry.Info()
 		if err != nil || time.Since(info.ModTime()) < staleAfter {
@@ -27,7 +41,7 @@ func sweepFolder(folder string) {
 			continue
 		}
 		// Without the file the recorded process decides, which is gone as well.
-		_ = os.Remove(BellPath(bellFolder(folder), strings.TrimSuffix(entry.Name(), ".lock")))
+		_ = os.Remove(BellPath(bellFolder(folder), id))
 		_ = os.Remove(path)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"runnel/store"
@@ -26,6 +27,7 @@ type Worker struct {
 	Notify func(Notice)
 
 	self     store.Worker
+	lock     *os.File // proves that this process lives
 	bell     *Bell
 	events   chan slotEvent
 	hands    map[store.ID]*hand
@@ -34,6 +36,7 @@ type Worker struct {
 	pids     []store.Pid
 	again    map[store.ID]bool // by run: its slot can be given another
 	mode     mode
+	hurry    <-chan time.Time // fires when a container's time is up
 	started  time.Time
 	beat     time.Time
 	swept    time.Time
@@ -86,10 +89,12 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-stops:
-			if err := w.stop(ctx); err != nil {
+		case signal := <-stops:
+			if err := w.stop(ctx, signal); err != nil {
 				return err
 			}
+		case <-w.hurry:
+			w.force()
 		case e := <-w.events:
 			w.hear(ctx, e)
 		case <-w.bell.C():
@@ -118,8 +123,7 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	// Never closed: the kernel lets the lock go with the process.
-	workerLocks = append(workerLocks, lock)
+	w.lock = lock
 	if w.bell, err = Listen(bellFolder(w.Store.Folder()), proof.ID.String()); err != nil {
 		return err
 	}
@@ -133,13 +137,16 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	sweepFolder(w.Store.Folder())
+	if err := Settle(ctx, w.Store, "worker "+w.Name); err != nil {
+		return err
+	}
+	runs, err := w.Store.LiveRuns(ctx)
+	if err != nil {
+		return err
+	}
+	sweepFolder(w.Store.Folder(), runs)
 	return w.warm()
 }
-
-// workerLocks keeps the locks of this process's workers from being collected,
-// and with that closed.
-var workerLocks []*os.File
 
 // warm keeps one slot standing ready, so that a run starts without waiting
 // for a process to be made.
@@ -352,6 +359,9 @@ func (w *Worker) look(ctx context.Context) error {
 		}
 	}
 	w.trim()
+	if os.Getpid() == 1 {
+		w.reap()
+	}
 	runs, err := w.Store.LiveRuns(ctx)
 	if err != nil {
 		return err
@@ -374,6 +384,15 @@ func (w *Worker) look(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// reap takes away what process 1 of a container inherits.
+func (w *Worker) reap() {
+	slots := map[int]bool{}
+	for _, h := range w.hands {
+		slots[h.process.Pid] = true
+	}
+	reapAsInit(slots)
 }
 
 // holder is our slot that has a run, or nil.
@@ -418,25 +437,36 @@ func (w *Worker) finished() bool {
 	return w.mode != working || (w.RunOnce && w.empty && w.starting == 0)
 }
 
+// containerGrace is how long the runs of a container have once it is stopped:
+// most runtimes send SIGKILL after ten seconds, and then nothing is recorded.
+const containerGrace = 8 * time.Second
+
 // stop takes one step on the way out.
-func (w *Worker) stop(ctx context.Context) error {
-	switch w.mode {
-	case working:
+func (w *Worker) stop(ctx context.Context, signal os.Signal) error {
+	if os.Getpid() == 1 && signal == syscall.SIGTERM && w.mode != cancelling {
+		w.mode = draining
+		w.hurry = time.After(containerGrace)
+	} else if w.mode == working {
 		w.mode = draining
 		if n := w.busy(); n > 0 {
 			w.Notify(Notice{Text: fmt.Sprintf("stopping: no new runs; waiting for %s (once more cancels them)", count(n, "run"))})
 		}
 		return nil
-	case draining:
-		w.mode = cancelling
-		w.Notify(Notice{Text: fmt.Sprintf("cancelling %s", count(w.busy(), "run"))})
-		return w.cancelAll(ctx)
-	case cancelling:
-		for _, h := range w.hands {
-			h.tell(toSlot{Force: true})
-		}
 	}
-	return nil
+	if w.mode == cancelling {
+		w.force()
+		return nil
+	}
+	w.mode = cancelling
+	w.Notify(Notice{Text: fmt.Sprintf("cancelling %s", count(w.busy(), "run"))})
+	return w.cancelAll(ctx)
+}
+
+// force leaves out the rest of every grace.
+func (w *Worker) force() {
+	for _, h := range w.hands {
+		h.tell(toSlot{Force: true})
+	}
 }
 
 func (w *Worker) cancelAll(ctx context.Context) error {
@@ -459,7 +489,8 @@ func (w *Worker) close() error {
 	for _, h := range w.hands {
 		h.letGo()
 	}
-	return errors.Join(w.Store.EndWorker(context.WithoutCancel(context.Background()), w.self.ID), w.bell.Close())
+	return errors.Join(w.Store.EndWorker(context.Background(), w.self.ID), w.bell.Close(),
+		os.Remove(w.lock.Name()), w.lock.Close())
 }
 
 func count(n int, noun string) string {

@@ -160,6 +160,20 @@ func (s *Store) StartJob(ctx context.Context, flow string, job Job, n NewRun, ow
 	return c, err
 }
 
+// StartAgain makes the next attempt of a run of an entrypoint that awaits its
+// retry, owned by a slot that stands ready.
+func (s *Store) StartAgain(ctx context.Context, id ID, owner Owner) (c Claimed, err error) {
+	err = s.update(ctx, func(t *tx) error {
+		run, err := scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", id))
+		if err != nil {
+			return err
+		}
+		c, err = t.start(run, owner, "")
+		return err
+	})
+	return c, err
+}
+
 // End is how an attempt ended, as its slot or whoever settled it saw it.
 type End struct {
 	Run      ID    `json:"run"`

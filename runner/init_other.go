@@ -1,0 +1,6 @@
+//go:build !linux
+
+package runner
+
+// reapAsInit is for containers, which are Linux.
+func reapAsInit(map[int]bool) {}

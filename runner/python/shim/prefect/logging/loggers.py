@@ -1,0 +1,10 @@
+"""prefect.logging.loggers"""
+from _runnel import shim
+
+__getattr__, __dir__ = shim.module(
+    __name__,
+    {
+        "get_logger": "_runnel.logs",
+        "get_run_logger": "_runnel.logs",
+    },
+)

@@ -1,0 +1,7 @@
+from prefect import flow, task
+
+
+def kind():
+    import prefect
+
+    return getattr(prefect, "KIND", "builtin")

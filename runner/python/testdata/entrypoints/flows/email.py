@@ -1,0 +1,2 @@
+import email.message, json
+def go(): return email.message.Message.__name__

@@ -1,0 +1,2 @@
+import not_installed_anywhere
+def go(): pass

@@ -1,0 +1,1 @@
+def in_init(): return __name__

@@ -1,0 +1,2 @@
+from .other import X
+def go(): return X

@@ -1,0 +1,180 @@
+//go:build unix
+
+package runner
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"runnel/store"
+)
+
+// TestASlotKilledAroundTheSpawnIsSettledRight kills slots at random moments
+// between the hand-out and a little after the flow's start. Whatever is then
+// found must be so: a run that was put back has never started, and one that
+// was ended has no process. RUNNEL_TEST_KILLS sets how many; 1,500 is the
+// figure that the design was measured with.
+func TestASlotKilledAroundTheSpawnIsSettledRight(t *testing.T) {
+	w := newWorld(t)
+	kills := 300
+	if testing.Short() {
+		kills = 40
+	}
+	if text := os.Getenv("RUNNEL_TEST_KILLS"); text != "" {
+		_, err := fmt.Sscan(text, &kills)
+		check(t, err)
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	// Its first act is the proof that it started.
+	w.script("marked", `echo $$ > "started.$RUNNEL_FLOW_RUN_ID"; sleep 0.02; exit 0`+"\n", nil)
+	verdicts := map[string]int{}
+	for range kills {
+		// Most of the spawn is over after some milliseconds.
+		verdicts[w.killASlot(time.Duration(random.Int64N(int64(6*time.Millisecond))))]++
+	}
+	t.Logf("%d kills: %v", kills, verdicts)
+	if len(verdicts) < 2 {
+		t.Errorf("the kills all fell on one side of the spawn: %v", verdicts)
+	}
+}
+
+// killASlot hands one run to a slot, kills it after a delay, and gives the verdict.
+func (w *world) killASlot(after time.Duration) string {
+	t := w.t
+	ctx := context.Background()
+	events := make(chan slotEvent, 8)
+	h, err := startSlot(w.Store, events)
+	check(t, err)
+	check(t, h.awaitHello(events))
+	run := w.run("marked")
+	result, err := w.Claim(ctx, store.Round{Worker: store.Worker{Name: "t", WorkPoolName: "p"}, Owners: []store.Owner{h.owner}})
+	check(t, err)
+	if len(result.Claimed) != 1 {
+		t.Fatalf("claimed %d", len(result.Claimed))
+	}
+	job := Maker{Store: w.Store, Env: os.Environ()}.Job(result.Claimed[0])
+	h.tell(toSlot{Job: &job})
+	time.Sleep(after)
+	check(t, h.process.Signal(syscall.SIGKILL))
+	for e := range events {
+		if e.gone {
+			break
+		}
+	}
+	settled := w.await(run.ID, func(r store.Run) bool { return terminal(r) || r.State.Type == store.Scheduled })
+	marker := filepath.Join(w.folder, "started."+run.ID.String())
+	if settled.State.Type == store.Scheduled {
+		w.neverStarted(settled, marker)
+		return "put back"
+	}
+	if pid, err := os.ReadFile(marker); err == nil && runsStill(strings.TrimSpace(string(pid)), run.ID) {
+		t.Errorf("%s is %s (%s) and its process %s lives", run.Name, settled.State.Name, settled.State.Message, pid)
+	}
+	return settled.State.Name
+}
+
+// neverStarted holds a run that was put back to having left no mark, also
+// after the time in which a start that was under way would have left it.
+func (w *world) neverStarted(run store.Run, marker string) {
+	time.Sleep(5 * time.Millisecond)
+	if _, err := os.Stat(marker); err == nil {
+		w.t.Errorf("%s was put back, and had started", run.Name)
+	}
+	_, err := w.Cancel(context.Background(), run.ID, "done", "test")
+	check(w.t, err)
+}
+
+func runsStill(pid string, run store.ID) bool {
+	environ, err := os.ReadFile("/proc/" + pid + "/environ")
+	return err == nil && strings.Contains(string(environ), run.String())
+}
+
+// TestAnAdoptedFlowIsFinished kills the slot of a flow that goes on printing:
+// a new slot reads on, and nothing that was printed is lost.
+func TestAnAdoptedFlowIsFinished(t *testing.T) {
+	w := newWorld(t)
+	w.script("long", "i=0\nwhile [ $i -lt 40 ]; do echo line $i; i=$((i+1)); sleep 0.01; done\n", nil)
+	run := w.run("long")
+	events := make(chan slotEvent, 8)
+	h, err := startSlot(w.Store, events)
+	check(t, err)
+	check(t, h.awaitHello(events))
+	result, err := w.Claim(context.Background(), store.Round{Worker: store.Worker{Name: "t", WorkPoolName: "p"}, Owners: []store.Owner{h.owner}})
+	check(t, err)
+	job := Maker{Store: w.Store, Env: os.Environ()}.Job(result.Claimed[0])
+	h.tell(toSlot{Job: &job})
+	w.await(run.ID, func(store.Run) bool { return strings.Contains(w.output(run.ID), "line 9") })
+	check(t, h.process.Signal(syscall.SIGKILL))
+	for e := range events {
+		if e.gone {
+			break
+		}
+	}
+	ended := w.await(run.ID, terminal)
+	if ended.State.Type != store.Crashed || !strings.Contains(ended.State.Message, "exit status unknown") {
+		t.Errorf("a shell script leaves no outcome: %+v", ended.State)
+	}
+	output := w.output(run.ID)
+	for i := range 40 {
+		if !strings.Contains(output, fmt.Sprintf("line %d\n", i)) {
+			t.Errorf("line %d is lost", i)
+		}
+	}
+}
+
+func TestACancelledRunHasNoProcess(t *testing.T) {
+	w := newWorld(t)
+	w.script("stubborn", `trap '' TERM
+(trap '' TERM; setsid sh -c 'trap "" TERM; echo ready; sleep 1000' &)
+sleep 1000
+`, func(wish *store.Wish) { wish.JobVariables = store.Values{"grace_seconds": []byte("0.2")} })
+	run := w.run("stubborn")
+	worker := w.startWorkerProcess()
+	w.await(run.ID, func(r store.Run) bool { return r.State.Type == store.Running && strings.Contains(w.output(run.ID), "ready") })
+	owner, err := w.Cancel(context.Background(), run.ID, "test", "test")
+	check(t, err)
+	RingOwner(w.Store, owner)
+	ended := w.await(run.ID, terminal)
+	if ended.State.Type != store.Cancelled {
+		t.Errorf("%+v", ended.State)
+	}
+	check(t, worker.Process.Signal(syscall.SIGKILL))
+	_ = worker.Wait()
+	w.noProcesses()
+}
+
+func TestATimeoutStopsTheRun(t *testing.T) {
+	w := newWorld(t)
+	seconds := 0.1
+	w.script("late", "sleep 1000\n", func(wish *store.Wish) { wish.TimeoutSeconds = &seconds })
+	run := w.run("late")
+	w.work(1)
+	ended := w.await(run.ID, terminal)
+	if ended.State.Type != store.Failed || ended.State.Name != store.NameTimedOut {
+		t.Errorf("%+v", ended.State)
+	}
+}
+
+func TestRetriesMakeAttemptsOfOneRun(t *testing.T) {
+	w := newWorld(t)
+	w.script("flaky", `echo "attempt $RUNNEL_ATTEMPT"; [ "$RUNNEL_ATTEMPT" = 3 ]`+"\n", func(wish *store.Wish) {
+		wish.Retries, wish.RetryDelays = 3, []float64{0.01}
+	})
+	run := w.run("flaky")
+	worker := w.startWorkerProcess()
+	ended := w.await(run.ID, terminal)
+	if ended.State.Type != store.Completed || ended.RunCount != 3 {
+		t.Errorf("%s after %d attempts", ended.State.Name, ended.RunCount)
+	}
+	check(t, worker.Process.Signal(syscall.SIGKILL))
+	_ = worker.Wait()
+}
