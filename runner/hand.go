@@ -73,8 +73,18 @@ func (h *hand) hello(p Proof) {
 	h.ready, h.since = true, time.Now()
 }
 
-// tell says something to the slot. One that is gone is noticed by listen.
-func (h *hand) tell(m toSlot) { _ = h.send.Encode(m) }
+// tellTime bounds how long a message may wait for the other side to read: one
+// that was stopped (SIGSTOP) shall hold nobody up.
+const tellTime = time.Second
+
+// tell says something to the slot. One that is gone is noticed by listen; one
+// that does not take its job is killed, and the job goes to another.
+func (h *hand) tell(m toSlot) {
+	_ = h.conn.SetWriteDeadline(time.Now().Add(tellTime))
+	if err := h.send.Encode(m); err != nil && m.Job != nil {
+		_ = h.process.Kill()
+	}
+}
 
 // letGo ends an idle slot, and leaves a busy one to finish alone.
 func (h *hand) letGo() { _ = h.conn.Close() }

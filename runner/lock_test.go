@@ -37,7 +37,7 @@ func TestLock(t *testing.T) {
 	if _, err := TakeLock(path); !errors.Is(err, ErrLocked) {
 		t.Errorf("taken twice: %v", err)
 	}
-	child, err := Start(Spec{Argv: []string{"sleep", "1000"}})
+	child, err := Start(Spec{Argv: []string{"sleep", "30"}})
 	if err != nil {
 		t.Fatal(err)
 	}

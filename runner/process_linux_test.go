@@ -30,8 +30,10 @@ func init() {
 
 // wild is a flow that does what makes trees outlive their cancel. Its argument
 // stands in the command line of every process, so that a test finds them all.
+// They end by themselves in half a minute, for a test that is itself killed.
 const wild = `
 import os, signal, sys, time
+end = time.time() + 30
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 def escape(work):
     if os.fork() == 0:
@@ -41,14 +43,14 @@ def escape(work):
         work()
         os._exit(0)
 def bare(): # no environment, no group, no parent
-    os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(1000)", sys.argv[1]], {})
+    os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(30)", sys.argv[1]], {})
 def chain(): # never the same pid twice
-    while True:
+    while time.time() < end:
         if os.fork():
             os._exit(0)
         os.setsid()
 def bush(): # many at a time
-    while True:
+    while time.time() < end:
         if os.fork() == 0:
             os.setsid()
             time.sleep(0.2)
@@ -58,10 +60,10 @@ def bush(): # many at a time
             while os.waitpid(-1, os.WNOHANG)[0]: pass
         except ChildProcessError: pass
 if os.fork() == 0:
-    time.sleep(1000) # stays in the group
+    time.sleep(30) # stays in the group
 escape(bare); escape(chain); escape(chain); escape(bush)
 print("ready", flush=True)
-time.sleep(1000)
+time.sleep(30)
 `
 
 func python(t testing.TB) string {
@@ -102,7 +104,11 @@ func TestStopEndsAWildTree(t *testing.T) {
 	const grace = 200 * time.Millisecond
 	mark := fmt.Sprintf("wild-%d-%d", os.Getpid(), time.Now().UnixNano())
 	arg := string(must(json.Marshal([]string{python(t), wild, mark, grace.String()})))
-	t.Cleanup(func() { exec.Command("pkill", "-KILL", "-f", mark).Run() }) //nolint:errcheck // only what a failure left
+	t.Cleanup(func() {
+		for _, pid := range marked(mark) { // only where the test failed
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	})
 	var answer treeAnswer
 	helper(t, "tree", arg).answer(&answer)
 	t.Logf("stopped in %v", answer.Took)
@@ -197,7 +203,7 @@ func TestOrphansAreReaped(t *testing.T) {
 func adoptedHelper(folder string) {
 	must(0, BecomeReaper())
 	script := `i=0; while [ $i -lt 50 ]; do (sh -c : & ) ; i=$((i+1)); done
-		(setsid env -i /bin/sleep 1000 >/dev/null 2>&1 &)
+		(setsid env -i /bin/sleep 30 >/dev/null 2>&1 &)
 		: >ready; while [ ! -e end ]; do sleep 0.01; done; exit 5`
 	p := must(Start(Spec{Argv: []string{"sh", "-c", script}, Dir: folder, Env: os.Environ()}))
 	waited := make(chan Exit)
@@ -255,7 +261,7 @@ func TestStopReportsWhatItMayNotSignal(t *testing.T) {
 
 func refusedHelper(folder string) {
 	must(0, BecomeReaper())
-	p := must(Start(Spec{Argv: []string{"sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $! >pid"}, Dir: folder}))
+	p := must(Start(Spec{Argv: []string{"sh", "-c", "setsid sleep 30 >/dev/null 2>&1 & echo $! >pid"}, Dir: folder}))
 	must(p.Wait(context.Background()))
 	child := must(strconv.Atoi(strings.TrimSpace(string(must(os.ReadFile(filepath.Join(folder, "pid")))))))
 	must(0, syscall.Setuid(65534))
@@ -321,7 +327,7 @@ func TestOrphansOfADeadSlot(t *testing.T) {
 }
 
 func slotlessHelper(folder string) {
-	script := `sleep 1000 & setsid sleep 1001 & (env -i sleep 1002 &) ; (sleep 1003 &); exec sleep 1004`
+	script := `sleep 30 & setsid sleep 31 & (env -i sleep 32 &) ; (sleep 33 &); exec sleep 34`
 	p := must(Start(Spec{
 		Argv: []string{"sh", "-c", script}, Dir: folder,
 		Env: append(os.Environ(), "RUNNEL_FLOW_RUN_ID=run-"+folder, "RUNNEL_ATTEMPT=3"),
@@ -339,7 +345,7 @@ func TestIdentity(t *testing.T) {
 	p := start(t, Spec{Argv: []string{python(t), "-c", `
 import sys, time
 open("/proc/self/comm", "w").write(") Z 1 (S")
-print("named", flush=True); time.sleep(1000)`}, Stdout: must(os.OpenFile(os.DevNull, os.O_WRONLY, 0))})
+print("named", flush=True); time.sleep(30)`}, Stdout: must(os.OpenFile(os.DevNull, os.O_WRONLY, 0))})
 	eventually(t, "the name is there", func() bool {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.PID))
 		return string(name) == ") Z 1 (S\n"

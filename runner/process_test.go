@@ -164,7 +164,7 @@ func TestExit(t *testing.T) {
 }
 
 func TestWaitEndsWithItsContext(t *testing.T) {
-	p := start(t, Spec{Argv: []string{"sleep", "1000"}})
+	p := start(t, Spec{Argv: []string{"sleep", "30"}})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	if _, err := p.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {

@@ -139,7 +139,9 @@ sleep 1000
 `, func(wish *store.Wish) { wish.JobVariables = store.Values{"grace_seconds": []byte("0.2")} })
 	run := w.run("stubborn")
 	worker := w.startWorkerProcess()
-	w.await(run.ID, func(r store.Run) bool { return r.State.Type == store.Running && strings.Contains(w.output(run.ID), "ready") })
+	w.await(run.ID, func(r store.Run) bool {
+		return r.State.Type == store.Running && strings.Contains(w.output(run.ID), "ready")
+	})
 	owner, err := w.Cancel(context.Background(), run.ID, "test", "test")
 	check(t, err)
 	RingOwner(w.Store, owner)

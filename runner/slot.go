@@ -116,8 +116,12 @@ func (s *slot) listen() {
 	}
 }
 
-// tell says something to the worker. One that is gone is noticed by listen.
-func (s *slot) tell(m fromSlot) { _ = s.send.Encode(m) }
+// tell says something to the worker. It is false where the worker is gone, or
+// does not read.
+func (s *slot) tell(m fromSlot) bool {
+	_ = s.control.SetWriteDeadline(time.Now().Add(tellTime))
+	return s.send.Encode(m) == nil
+}
 
 // serve takes jobs until the worker is gone or the slot is told to end.
 func (s *slot) serve() {
@@ -142,26 +146,28 @@ func (s *slot) serve() {
 func (s *slot) attempt(job Job) (again bool) {
 	a := &attempt{slot: s, job: job}
 	end, clean := a.run()
-	s.record(end, clean)
+	heard := s.record(end, clean)
 	// What is in the database is no longer needed beside it.
 	_ = os.RemoveAll(job.Folder)
-	return clean && s.inbox != nil
+	return clean && heard
 }
 
 // record has the worker write the end; without an answer in time, or without
-// a worker, the slot writes it itself. It never gives an end up.
-func (s *slot) record(end store.End, again bool) {
-	if s.inbox != nil {
-		s.tell(fromSlot{End: &end, Again: again})
-		if s.acknowledged() {
-			return
-		}
+// a worker, the slot writes it itself. It never gives an end up. It is true
+// where the worker was told.
+func (s *slot) record(end store.End, again bool) (heard bool) {
+	heard = s.inbox != nil && s.tell(fromSlot{End: &end, Again: again})
+	if heard && s.acknowledged() {
+		return true
 	}
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		err := s.writeEnd(end)
 		if err == nil || errors.Is(err, store.ErrSuperseded) {
-			return
+			return heard && s.inbox != nil
 		}
+		// An error at the commit proves nothing: the next try reads the row
+		// through a file opened anew.
+		_ = s.closeStore()
 		fmt.Fprintf(os.Stderr, "%s slot %s: record the end of %s: %v\n",
 			time.Now().UTC().Format(time.RFC3339), s.proof.ID.Short(), end.Run, err)
 		time.Sleep(pause) // a full disk, most likely: it may pass
@@ -211,7 +217,9 @@ func (s *slot) closeStore() error {
 	if s.store == nil {
 		return nil
 	}
-	return s.store.Close()
+	opened := s.store
+	s.store = nil
+	return opened.Close()
 }
 
 // cancelled looks at the run's row.

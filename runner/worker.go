@@ -34,6 +34,8 @@ type Worker struct {
 	starting int         // slots that have not said hello
 	ends     []store.End // reported, not yet in the database
 	pids     []store.Pid
+	wrote    bool              // since the last checkpoint
+	flush    bool              // the pids have waited long enough for an end to go with
 	again    map[store.ID]bool // by run: its slot can be given another
 	mode     mode
 	hurry    <-chan time.Time // fires when a container's time is up
@@ -179,9 +181,10 @@ func (w *Worker) runOnce(ctx context.Context) error {
 			}
 		}
 	}
-	if len(w.ends) == 0 && !w.wants(ctx, len(owners)) {
+	if len(w.ends) == 0 && !w.flush && !w.wants(ctx, len(owners)) {
 		return nil
 	}
+	w.flush = false
 	round := store.Round{Worker: w.self, Owners: owners, Ends: w.ends, Pids: w.pids, NoClaim: w.mode != working}
 	if w.RunOnce {
 		round.Until = w.started
@@ -190,6 +193,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("claim: %w", err)
 	}
+	w.wrote = true
 	w.acknowledge(ctx, result)
 	for i, c := range result.Claimed {
 		w.handOut(ready[i], c)
@@ -326,7 +330,12 @@ func (w *Worker) lost(ctx context.Context, h *hand) {
 		w.Notify(Notice{Text: fmt.Sprintf("cannot settle %s: %v", h.claimed.Run.Name, err)})
 		return
 	}
-	if run, err = w.Store.RunByID(ctx, run.ID); err == nil {
+	run, err = w.Store.RunByID(ctx, run.ID)
+	switch {
+	case err != nil:
+	case run.State.Type.Live():
+		w.Notify(Notice{Text: fmt.Sprintf("the slot of %s was killed; a new one looks after its process", run.Name)})
+	default:
 		w.Notify(Notice{Run: run, Attempt: h.claimed.Attempt, End: &store.End{Run: run.ID, State: run.State}})
 	}
 }
@@ -359,6 +368,10 @@ func (w *Worker) look(ctx context.Context) error {
 		}
 	}
 	w.trim()
+	w.flush = len(w.pids) > 0
+	if err := w.checkpoint(ctx); err != nil {
+		return err
+	}
 	if os.Getpid() == 1 {
 		w.reap()
 	}
@@ -384,6 +397,16 @@ func (w *Worker) look(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// checkpoint moves the write-ahead log into the file when there is nothing
+// else to do, so that it stays short and commands open quickly.
+func (w *Worker) checkpoint(ctx context.Context) error {
+	if !w.wrote || w.busy() > 0 {
+		return nil
+	}
+	w.wrote = false
+	return w.Store.Checkpoint(ctx)
 }
 
 // reap takes away what process 1 of a container inherits.

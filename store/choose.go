@@ -33,6 +33,8 @@ type candidate struct {
 	free int
 }
 
+func (d *candidate) paused() bool { return d.d.Paused || d.d.OperatorPaused }
+
 // queueCursor walks the due runs of one queue, a page at a time.
 type queueCursor struct {
 	id       ID
@@ -59,6 +61,9 @@ func (t *tx) claim(r Round, result *RoundResult) error {
 	}
 	if c.until = t.now; !r.Until.IsZero() {
 		c.until = min(t.now, micros(r.Until))
+	}
+	if err := c.collideFull(result); err != nil {
+		return err
 	}
 	if err := c.claimAll(r.Owners, result); err != nil {
 		return err
@@ -116,7 +121,8 @@ func (c *chooser) count(w Worker, queues []WorkQueue) error {
 		inPool += inQueue[q.ID]
 		polled := len(w.Queues) == 0 || slices.Contains(w.Queues, q.Name)
 		if polled && !q.IsPaused {
-			c.queues = append(c.queues, &queueCursor{id: q.ID, priority: q.Priority, free: left(q.ConcurrencyLimit, inQueue[q.ID])})
+			c.queues = append(c.queues, &queueCursor{id: q.ID, priority: q.Priority,
+				free: left(q.ConcurrencyLimit, inQueue[q.ID]), due: math.MinInt64})
 		}
 	}
 	c.free = min(left(c.pool.ConcurrencyLimit, inPool), left(w.ConcurrencyLimit, byWorker))
@@ -214,9 +220,9 @@ func (c *chooser) settleHead(q *queueCursor, result *RoundResult) error {
 			return err
 		}
 		switch {
-		case d == nil || (d.free > 0 && !d.d.Paused && !d.d.OperatorPaused):
+		case d == nil || (d.free > 0 && !d.paused()):
 			return nil
-		case d.free <= 0 && !d.d.Paused && !d.d.OperatorPaused:
+		case d.free <= 0 && !d.paused():
 			if err := c.collide(d, q.page[0].id, result); err != nil {
 				return err
 			}
@@ -242,8 +248,59 @@ func (c *chooser) candidate(id ID) (*candidate, error) {
 	return c.deployments[id], nil
 }
 
-// collide is what happens to a due run whose deployment is full.
+// collideFull lets due runs collide where a full pool, worker or queue keeps
+// the claim from looking at them: the next free slot would start what
+// CANCEL_NEW refuses, and REPLACE would wait for what it replaces.
+func (c *chooser) collideFull(result *RoundResult) error {
+	full := slices.DeleteFunc(slices.Clone(c.queues), func(q *queueCursor) bool { return c.free > 0 && q.free > 0 })
+	if c.pool.IsPaused || len(full) == 0 {
+		return nil
+	}
+	for id := range c.running {
+		d, err := c.candidate(id)
+		if err != nil {
+			return err
+		}
+		if d == nil || d.free > 0 || d.paused() || d.d.CollisionStrategy == Enqueue {
+			continue
+		}
+		for _, q := range full {
+			if err := c.collideWaiting(d, q, result); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *chooser) collideWaiting(d *candidate, q *queueCursor, result *RoundResult) error {
+	waiting, err := collect(c.t.ctx, c.t, scanID, `
+		SELECT id
+		  FROM flow_run INDEXED BY flow_run_due
+		 WHERE state_type = 'SCHEDULED'
+		   AND work_queue_id = ?
+		   AND due <= ?
+		   AND deployment_id = ?
+		 ORDER BY due, id
+		 LIMIT ?`, q.id, c.until, d.d.ID, claimPage)
+	for _, id := range waiting {
+		if err == nil {
+			err = c.collide(d, id, result)
+		}
+	}
+	return err
+}
+
+// collide is what happens to a due run whose deployment is full. One that
+// waits for its next try is not new: it neither gives way nor pushes.
 func (c *chooser) collide(d *candidate, id ID, result *RoundResult) error {
+	if d.d.CollisionStrategy == Enqueue {
+		return nil
+	}
+	var attempt int
+	if err := c.t.QueryRowContext(c.t.ctx, "SELECT attempt FROM flow_run WHERE id = ?", id).Scan(&attempt); err != nil || attempt > 0 {
+		return err
+	}
 	switch d.d.CollisionStrategy {
 	case CancelNew:
 		_, err := c.t.cancel(id, fmt.Sprintf("the deployment's limit of %d was reached (CANCEL_NEW)", *d.d.ConcurrencyLimit), "worker "+c.worker)
@@ -257,27 +314,20 @@ func (c *chooser) collide(d *candidate, id ID, result *RoundResult) error {
 // replace cancels the oldest running run of a full deployment, one at a time:
 // while one is on its way out, no further one is.
 func (c *chooser) replace(d *candidate, result *RoundResult) error {
-	var leaving int
 	var oldest ID
+	var state StateType
 	err := c.t.QueryRowContext(c.t.ctx, `
-		SELECT count(*)
-		  FROM flow_run
-		 WHERE deployment_id = ?
-		   AND state_type = 'CANCELLING'`, d.d.ID).Scan(&leaving)
-	if err != nil || leaving > 0 {
-		return err
-	}
-	err = c.t.QueryRowContext(c.t.ctx, `
-		SELECT id
-		  FROM flow_run
-		 WHERE deployment_id = ?
-		   AND state_type = 'RUNNING'
-		 ORDER BY start_time, id
-		 LIMIT 1`, d.d.ID).Scan(&oldest)
+		SELECT id,
+		       state_type
+		  FROM flow_run INDEXED BY flow_run_live
+		 WHERE state_type IN ('PENDING', 'RUNNING', 'CANCELLING')
+		   AND deployment_id = ?
+		 ORDER BY state_type = 'CANCELLING' DESC, start_time, id
+		 LIMIT 1`, d.d.ID).Scan(&oldest, &state)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
-	if err != nil {
+	if err != nil || state == Cancelling {
 		return err
 	}
 	owner, err := c.t.cancel(oldest, "replaced by a newer run (REPLACE)", "worker "+c.worker)

@@ -143,6 +143,9 @@ func (s *Store) StartJob(ctx context.Context, flow string, job Job, n NewRun, ow
 	if _, err := CheckJobVariables(n.JobVariables); err != nil {
 		return c, err
 	}
+	if err := checkTimeout(n.TimeoutSeconds); err != nil {
+		return c, err
+	}
 	err = s.update(ctx, func(t *tx) error {
 		id, err := t.ensureFlow(flow)
 		if err != nil {
@@ -200,7 +203,7 @@ func (s *Store) End(ctx context.Context, e End, who string) error {
 // the run from it: whatever the owner still sends changes nothing.
 func (s *Store) Settle(ctx context.Context, e End, who string) error {
 	return s.update(ctx, func(t *tx) error {
-		if err := t.end(e, who); err != nil {
+		if err := t.endBy(e, who, e.Fence+1); err != nil {
 			return err
 		}
 		_, err := t.exec("UPDATE flow_run SET fence = fence + 1 WHERE id = ? AND fence = ?", e.Run, e.Fence)
@@ -208,7 +211,11 @@ func (s *Store) Settle(ctx context.Context, e End, who string) error {
 	})
 }
 
-func (t *tx) end(e End, who string) error {
+func (t *tx) end(e End, who string) error { return t.endBy(e, who, e.Fence) }
+
+// endBy ends an attempt under the fence of whoever ends it: the attempt keeps
+// it, so that a write repeated is told from one of an owner that was shut out.
+func (t *tx) endBy(e End, who string, fence int64) error {
 	run, err := scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", e.Run))
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrSuperseded
@@ -217,12 +224,16 @@ func (t *tx) end(e End, who string) error {
 		return err
 	}
 	if run.Fence != e.Fence || !run.State.Type.Live() {
-		return t.endedAlready(e)
+		return t.endedAlready(e, fence)
+	}
+	if !e.State.Type.Terminal() {
+		// A word that is no end must not hold up the ends of other runs.
+		e.State = NewState(Crashed, fmt.Sprintf("its end was reported as %q, which is none: %s", e.State.Type, e.State.Message))
 	}
 	if run.State.Type == Cancelling {
 		e.State = cancelledState(e)
 	}
-	if err := t.endAttempt(e); err != nil {
+	if err := t.endAttempt(e, fence); err != nil {
 		return err
 	}
 	next, due, err := t.afterEnd(run, e)
@@ -233,10 +244,10 @@ func (t *tx) end(e End, who string) error {
 }
 
 // endedAlready tells a repeated write from one that came too late.
-func (t *tx) endedAlready(e End) error {
+func (t *tx) endedAlready(e End, fence int64) error {
 	var ended sql.NullInt64
 	err := t.QueryRowContext(t.ctx, "SELECT end_time FROM attempt WHERE run_id = ? AND attempt = ? AND fence = ?",
-		e.Run, e.Attempt, e.Fence).Scan(&ended)
+		e.Run, e.Attempt, fence).Scan(&ended)
 	if err == nil && ended.Valid {
 		return nil
 	}
@@ -259,15 +270,15 @@ func cancelledState(e End) State {
 	return NewState(Cancelled, message)
 }
 
-func (t *tx) endAttempt(e End) error {
+func (t *tx) endAttempt(e End, fence int64) error {
 	n, err := t.exec(`
 		UPDATE attempt
-		   SET end_time = ?, state_type = ?, state_name = ?, message = ?, exit_code = ?, signal = ?,
+		   SET fence = ?, end_time = ?, state_type = ?, state_name = ?, message = ?, exit_code = ?, signal = ?,
 		       user_time = ?, system_time = ?, max_rss = ?, result = ?, pid = coalesce(?, pid)
 		 WHERE run_id = ?
 		   AND attempt = ?
 		   AND end_time IS NULL`,
-		t.now, e.State.Type, e.State.Name, e.State.Message, e.ExitCode, e.Signal,
+		fence, t.now, e.State.Type, e.State.Name, e.State.Message, e.ExitCode, e.Signal,
 		e.UserTime, e.SystemTime, e.MaxRSS, nullJSON(e.Result), e.PID, e.Run, e.Attempt)
 	if err == nil && n != 1 {
 		err = fmt.Errorf("end attempt %d of %s: no such attempt", e.Attempt, e.Run)
@@ -297,12 +308,12 @@ func (t *tx) afterEnd(run Run, e End) (State, int64, error) {
 	switch {
 	case e.State.Type == Failed && failures < budget.retries:
 		delay := budget.delay(failures)
-		if _, err := t.exec("UPDATE flow_run SET failures = failures + 1 WHERE id = ?", run.ID); err != nil {
+		if _, err := t.exec("UPDATE flow_run SET failures = failures + 1, lost_starts = 0 WHERE id = ?", run.ID); err != nil {
 			return State{}, 0, err
 		}
 		return retryState(e, failures+1, budget.retries), t.now + delay.Microseconds(), nil
 	case e.State.Type == Crashed && crashes < budget.crashes:
-		if _, err := t.exec("UPDATE flow_run SET crashes = crashes + 1 WHERE id = ?", run.ID); err != nil {
+		if _, err := t.exec("UPDATE flow_run SET crashes = crashes + 1, lost_starts = 0 WHERE id = ?", run.ID); err != nil {
 			return State{}, 0, err
 		}
 		return retryState(e, crashes+1, budget.crashes), t.now, nil
@@ -399,13 +410,14 @@ func (s *Store) PutBack(ctx context.Context, run Run, why, who string) error {
 
 func (t *tx) putBack(run Run, lost int, why, who string) error {
 	// A run of an entrypoint has no queue to go back to: its command is gone.
-	giveUp := lost >= maxLostStarts || run.Job != nil
+	// Without its deployment nobody knows what to start.
+	giveUp := lost >= maxLostStarts || run.DeploymentID == nil
 	if giveUp || run.State.Type == Cancelling {
 		state := NewState(Crashed, fmt.Sprintf("%s (start %d of %d)", why, lost, maxLostStarts))
 		if run.State.Type == Cancelling {
 			state = NewState(Cancelled, "cancelled before it started")
 		}
-		if err := t.endAttempt(End{Run: run.ID, Attempt: run.RunCount, State: state}); err != nil {
+		if err := t.endAttempt(End{Run: run.ID, Attempt: run.RunCount, State: state}, run.Fence+1); err != nil {
 			return err
 		}
 		return errors.Join(t.leave(run, state, 0, run.RunCount, who), t.raiseFence(run))
@@ -455,7 +467,12 @@ func (s *Store) Adopt(ctx context.Context, run Run, owner Owner, who string) (fe
 		if _, err := t.exec("UPDATE attempt SET fence = ? WHERE run_id = ? AND attempt = ?", fence, run.ID, run.RunCount); err != nil {
 			return err
 		}
-		state := run.State
+		// It may have been cancelled since the caller looked, by the same fence.
+		now, err := scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", run.ID))
+		if err != nil {
+			return err
+		}
+		state := now.State
 		state.Message = "its slot was gone; a new one looks after the process"
 		return t.addEvent(run.ID, state, run.RunCount, who)
 	})
@@ -487,7 +504,7 @@ func (t *tx) cancel(id ID, why, who string) (owner Owner, err error) {
 		return owner, t.raiseFence(run)
 	case Pending:
 		state := NewState(Cancelled, why)
-		if err := t.endAttempt(End{Run: run.ID, Attempt: run.RunCount, State: state}); err != nil {
+		if err := t.endAttempt(End{Run: run.ID, Attempt: run.RunCount, State: state}, run.Fence+1); err != nil {
 			return owner, err
 		}
 		return run.Owner, errors.Join(t.leave(run, state, 0, run.RunCount, who), t.raiseFence(run))

@@ -53,6 +53,9 @@ func (t *tx) createRun(d Deployment, n NewRun) (Run, error) {
 	if _, err := CheckJobVariables(n.JobVariables); err != nil {
 		return Run{}, err
 	}
+	if err := checkTimeout(n.TimeoutSeconds); err != nil {
+		return Run{}, err
+	}
 	queue, err := t.runQueue(d, n.Queue)
 	if err != nil {
 		return Run{}, err

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -156,6 +158,7 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *P
 	d.Version = w.DefaultVersion
 	set(&d.Version, w.Version)
 	set(&d.Tags, w.Tags)
+	d.Tags = mergeTags(d.Tags, nil)
 	set(&d.EnforceParameterSchema, w.EnforceParameterSchema)
 	set(&d.CollisionStrategy, w.CollisionStrategy)
 	set(&d.Paused, w.Paused)
@@ -180,8 +183,12 @@ func set[T any](field, value *T) {
 // compact writes JSON without spaces, so that equal schemas compare equal.
 func compact(raw json.RawMessage) json.RawMessage {
 	v := any(map[string]any{})
-	if len(raw) > 0 && json.Unmarshal(raw, &v) != nil {
-		return raw
+	if len(raw) > 0 {
+		read := json.NewDecoder(bytes.NewReader(raw))
+		read.UseNumber() // a float64 would round a large integer
+		if read.Decode(&v) != nil {
+			return raw
+		}
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -233,6 +240,9 @@ func checkDeployment(d Deployment) error {
 	if d.ConcurrencyLimit != nil && *d.ConcurrencyLimit < 1 {
 		return invalid("a concurrency limit of %d: it is 1 or more", *d.ConcurrencyLimit)
 	}
+	if err := checkTries(d); err != nil {
+		return err
+	}
 	strategies := []string{Enqueue, CancelNew, Replace}
 	if !slices.Contains(strategies, d.CollisionStrategy) {
 		e := invalid("no collision strategy %q", d.CollisionStrategy)
@@ -247,6 +257,28 @@ func checkDeployment(d Deployment) error {
 		return fmt.Errorf("read parameter schema: %w", err)
 	}
 	return schema.Validate(d.Parameters, false)
+}
+
+// maxRetryDelay bounds the wait for the next try, in seconds: a year.
+const maxRetryDelay = 366 * 24 * 3600
+
+func checkTries(d Deployment) error {
+	if d.Retries < 0 {
+		return invalid("retries of %d: it is 0 or more", d.Retries)
+	}
+	for _, delay := range d.RetryDelaySeconds {
+		if !(delay >= 0 && delay <= maxRetryDelay) { // NaN, too
+			return invalid("a retry delay of %v seconds: it is from 0 to %d", delay, maxRetryDelay)
+		}
+	}
+	return checkTimeout(d.TimeoutSeconds)
+}
+
+func checkTimeout(seconds *float64) error {
+	if seconds == nil || (*seconds > 0 && !math.IsInf(*seconds, 1)) {
+		return nil
+	}
+	return invalid("a timeout of %v seconds: it is more than 0", *seconds)
 }
 
 // fields are what a plan compares, in the order that it prints them.
@@ -285,7 +317,7 @@ func diff(old, next Deployment, isNew bool) []FieldChange {
 	changes := []FieldChange{}
 	for _, f := range fields {
 		before, after := f.get(old), f.get(next)
-		if reflect.DeepEqual(before, after) {
+		if same(before, after) {
 			continue
 		}
 		if isNew {
@@ -294,6 +326,17 @@ func diff(old, next Deployment, isNew bool) []FieldChange {
 		changes = append(changes, FieldChange{f.name, before, after})
 	}
 	return changes
+}
+
+// same compares what a reader sees: JSON that differs in its spaces, in the
+// order of its keys or in how it escapes is the same.
+func same(a, b any) bool {
+	if reflect.DeepEqual(a, b) {
+		return true
+	}
+	before, errBefore := json.Marshal(a)
+	after, errAfter := json.Marshal(b)
+	return errBefore == nil && errAfter == nil && bytes.Equal(compact(before), compact(after))
 }
 
 func (t *tx) putDeployment(d Deployment, isNew bool) error {

@@ -178,7 +178,11 @@ func (s *Store) DeleteDeployment(ctx context.Context, target string) (d Deployme
 		if d, err = deploymentByName(t.ctx, t, target); err != nil {
 			return err
 		}
-		waiting, err := collect(t.ctx, t, scanID, "SELECT id FROM flow_run WHERE deployment_id = ? AND state_type = 'SCHEDULED'", d.ID)
+		waiting, err := collect(t.ctx, t, scanID, `
+			SELECT id
+			  FROM flow_run INDEXED BY flow_run_due
+			 WHERE state_type = 'SCHEDULED'
+			   AND deployment_id = ?`, d.ID)
 		if err != nil {
 			return err
 		}

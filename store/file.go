@@ -13,16 +13,16 @@ import (
 // refuses a file that another user owns and a disk that cannot lock.
 func prepareFile(path string) (created bool, err error) {
 	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return false, folderError(folder, err)
-	}
-	if err := checkFileSystem(folder); err != nil {
+	if err := checkFileSystem(existing(folder)); err != nil {
 		return false, err
+	}
+	if err := makeFolder(folder); err != nil {
+		return false, folderError(folder, err)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err == nil {
 		// SQLite gives the WAL and the shared memory the mode of the file.
-		return true, file.Close()
+		return true, errors.Join(file.Chmod(0o600), file.Close())
 	}
 	if !errors.Is(err, fs.ErrExist) {
 		return false, folderError(folder, err)
@@ -36,6 +36,56 @@ func prepareFile(path string) (created bool, err error) {
 			Hint: []string{"name a file: --db " + filepath.Join(path, "runnel.db")}}
 	}
 	return false, checkOwner(path, info)
+}
+
+// realPath follows symbolic links: the locks that prove life, the sockets and
+// the logs lie beside the database, and must be the same by whatever name it
+// is opened.
+func realPath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real, nil
+	}
+	// The file is yet to be made, perhaps its folder, too.
+	folder := existing(filepath.Dir(path))
+	real, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		return path, nil // what is wrong with it is said when it is opened
+	}
+	return filepath.Join(real, path[len(folder):]), nil
+}
+
+// existing is the nearest folder, upwards, that is there.
+func existing(folder string) string {
+	for {
+		if _, err := os.Stat(folder); err == nil || filepath.Dir(folder) == folder {
+			return folder
+		}
+		folder = filepath.Dir(folder)
+	}
+}
+
+// makeFolder makes what is missing of a path, each part 0700 whatever the umask.
+func makeFolder(folder string) error {
+	if info, err := os.Stat(folder); err == nil && info.IsDir() {
+		return nil
+	}
+	if parent := filepath.Dir(folder); parent != folder {
+		if err := makeFolder(parent); err != nil {
+			return err
+		}
+	}
+	err := os.Mkdir(folder, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return os.MkdirAll(folder, 0o700) // made meanwhile, or no folder: then this says so
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(folder, 0o700) //nolint:gosec // a folder needs its x
 }
 
 func folderError(folder string, err error) error {

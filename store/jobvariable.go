@@ -87,14 +87,16 @@ func (v Values) ParseJobVariable(arg string) error {
 		if err != nil {
 			return invalid("job variables %s: %v", shorten(arg), err)
 		}
-		maps.Copy(v, object)
-		return nil
+		return v.addAll(object)
 	}
 	name, value, found := strings.Cut(arg, "=")
 	if !found || name == "" {
 		return invalid("%q is no job variable: name=value is wanted", arg)
 	}
 	if key, nested := strings.CutPrefix(name, "env."); nested {
+		if key == "" {
+			return invalid("%q names no variable: env.NAME=value is wanted", arg)
+		}
 		return v.setEnv(key, value)
 	}
 	raw := quoteJSON(value)
@@ -106,11 +108,44 @@ func (v Values) ParseJobVariable(arg string) error {
 	return nil
 }
 
+// addAll adds an object's keys; its env adds to the env that is there.
+func (v Values) addAll(object Values) error {
+	env, both := object["env"]
+	before, found := v["env"]
+	maps.Copy(v, object)
+	if !both || !found {
+		return nil
+	}
+	lower, err := readEnv(before)
+	if err != nil {
+		return err
+	}
+	upper, err := readEnv(env)
+	if err != nil {
+		return err
+	}
+	maps.Copy(lower, upper)
+	v["env"], err = json.Marshal(lower)
+	return err
+}
+
+func readEnv(raw json.RawMessage) (map[string]*string, error) {
+	env := map[string]*string{}
+	if err := json.Unmarshal(raw, &env); err != nil {
+		return nil, invalid("job variable %q: %s is not %s", "env", shorten(string(raw)), processVariables["env"].want)
+	}
+	if env == nil { // it was null
+		env = map[string]*string{}
+	}
+	return env, nil
+}
+
 func (v Values) setEnv(key, value string) error {
 	env := map[string]*string{}
 	if raw, found := v["env"]; found {
-		if err := json.Unmarshal(raw, &env); err != nil {
-			return invalid("job variable %q: %s is not an object", "env", shorten(string(raw)))
+		var err error
+		if env, err = readEnv(raw); err != nil {
+			return err
 		}
 	}
 	env[key] = &value

@@ -32,11 +32,18 @@ func (s *Store) FindRuns(ctx context.Context, word string) ([]Run, error) {
 		prefix := reverse(strings.ToLower(word))
 		// The ending may be longer than the column: the rest is compared.
 		column := prefix[:min(len(prefix), 8)]
+		// A run may be called like another one's ending: then both are meant.
 		runs, err := collect(ctx, s.reader, s.read, selectRun+`
-			 WHERE r.tail >= ?
-			   AND r.tail < ?
-			   AND lower(hex(r.id)) LIKE ?
-			 ORDER BY r.id DESC`, column, column+"g", "%"+strings.ToLower(word))
+			 WHERE r.id IN (SELECT id
+			                  FROM flow_run
+			                 WHERE tail >= ?1
+			                   AND tail < ?2
+			                   AND lower(hex(id)) LIKE ?3
+			                 UNION
+			                SELECT id
+			                  FROM flow_run
+			                 WHERE name = ?4)
+			 ORDER BY r.id DESC`, column, column+"g", "%"+strings.ToLower(word), word)
 		if err != nil || len(runs) > 0 {
 			return runs, err
 		}

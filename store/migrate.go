@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"time"
 )
 
 //go:embed migrations/*.sql
@@ -22,10 +23,16 @@ var SchemaVersion = func() int {
 // ensureSchema refuses a file that this binary may not write, and applies the
 // migrations that it lacks.
 func (s *Store) ensureSchema(ctx context.Context) error {
-	var version int
+	var version, tables, ours int
 	var sqliteVersion string
-	err := s.reader.QueryRowContext(ctx, "SELECT user_version, sqlite_version() FROM pragma_user_version").
-		Scan(&version, &sqliteVersion)
+	// One statement sees one moment: another process may be making the schema
+	// meanwhile.
+	err := s.reader.QueryRowContext(ctx, `
+		SELECT user_version,
+		       sqlite_version(),
+		       (SELECT count(*) FROM sqlite_schema),
+		       (SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('meta', 'flow_run', 'attempt', 'event'))
+		  FROM pragma_user_version`).Scan(&version, &sqliteVersion, &tables, &ours)
 	if err != nil {
 		return s.openError(err)
 	}
@@ -34,34 +41,23 @@ func (s *Store) ensureSchema(ctx context.Context) error {
 			"SQLite %s can corrupt a file that several processes write; 3.51.3 is the first that does not", sqliteVersion)}
 	}
 	switch {
+	case (version == 0 && tables > 0) || (version > 0 && ours < 4):
+		// Other programs number their schemas, too.
+		return s.openError(errors.New("it holds another program's tables"))
 	case version == SchemaVersion:
 		return nil
 	case version > SchemaVersion:
 		return s.checkNewer(ctx, version)
 	}
-	if version == 0 {
-		if err := s.refuseForeign(ctx); err != nil {
-			return err
-		}
-	}
 	return s.migrate(ctx)
 }
 
 func (s *Store) openError(err error) error {
+	if isBusy(err) {
+		return s.busyError(busyTimeout * time.Millisecond)
+	}
 	return &Error{Code: Unsupported, Message: fmt.Sprintf("cannot read %s as a runnel database: %v", s.path, err),
 		Hint: []string{"name another file with --db or RUNNEL_DB"}}
-}
-
-// refuseForeign keeps runnel from writing its tables into somebody else's file.
-func (s *Store) refuseForeign(ctx context.Context) error {
-	var tables int
-	if err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
-		return s.openError(err)
-	}
-	if tables > 0 {
-		return s.openError(errors.New("it holds another program's tables"))
-	}
-	return nil
 }
 
 // checkNewer allows a file with a newer schema as long as its oldest writer

@@ -21,12 +21,14 @@ func (v Values) text() string {
 	if v == nil {
 		v = Values{}
 	}
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		// Only a value that is not JSON, which no way in lets through.
 		panic(fmt.Sprintf("values: %v", err))
 	}
-	return string(b)
+	return strings.TrimSpace(b.String())
 }
 
 // ParseValues reads a JSON object; nothing, or null, is no values.
@@ -170,12 +172,28 @@ func (p ParameterSchema) wantsString(raw json.RawMessage, depth int) bool {
 		}
 		strings++
 	}
-	return strings > 0 || string(s.Type) == `"string"`
+	return strings > 0 || slices.Equal(withoutNull(s.Type), []string{"string"})
 }
 
 func isNull(raw json.RawMessage) bool {
 	var s struct{ Type string }
 	return json.Unmarshal(raw, &s) == nil && s.Type == "null"
+}
+
+// typesOf reads a schema's "type": a word, or a list of them.
+func typesOf(raw json.RawMessage) (types []string) {
+	var one string
+	if json.Unmarshal(raw, &one) == nil && one != "" {
+		return []string{one}
+	}
+	if json.Unmarshal(raw, &types) != nil {
+		return nil
+	}
+	return types
+}
+
+func withoutNull(raw json.RawMessage) []string {
+	return slices.DeleteFunc(typesOf(raw), func(t string) bool { return t == "null" })
 }
 
 func (p ParameterSchema) definition(ref string) json.RawMessage {
@@ -302,17 +320,22 @@ func (p ParameterSchema) checkFormat(raw json.RawMessage, instance any) bool {
 
 // takesText is true for an alternative that could hold a string at all.
 func (p ParameterSchema) takesText(raw json.RawMessage) bool {
-	var s struct{ Type string }
-	return json.Unmarshal(raw, &s) == nil && (s.Type == "" || s.Type == "string")
+	var s struct{ Type json.RawMessage }
+	if json.Unmarshal(raw, &s) != nil {
+		return false
+	}
+	types := typesOf(s.Type)
+	return len(types) == 0 || slices.Contains(types, "string")
 }
 
 // describe says in words what a property wants: "an integer", "a date or null".
 func (p ParameterSchema) describe(raw json.RawMessage, depth int) string {
 	var s struct {
-		Type   string
+		Type   json.RawMessage
 		Format string
 		AnyOf  []json.RawMessage `json:"anyOf"`
 		Enum   []json.RawMessage
+		Const  json.RawMessage
 		Items  json.RawMessage
 		Ref    string `json:"$ref"`
 		Title  string
@@ -320,9 +343,13 @@ func (p ParameterSchema) describe(raw json.RawMessage, depth int) string {
 	if depth > maxRefs || json.Unmarshal(raw, &s) != nil {
 		return "a valid value"
 	}
+	types := typesOf(s.Type)
+	is := func(word string) bool { return len(types) == 1 && types[0] == word }
 	switch {
 	case s.Ref != "":
 		return p.describe(p.definition(s.Ref), depth+1)
+	case s.Const != nil:
+		return string(s.Const)
 	case len(s.AnyOf) > 0:
 		words := make([]string, len(s.AnyOf))
 		for i, alternative := range s.AnyOf {
@@ -337,15 +364,23 @@ func (p ParameterSchema) describe(raw json.RawMessage, depth int) string {
 		return "one of " + strings.Join(words, ", ")
 	case s.Format != "":
 		return describeFormat(s.Format)
-	case s.Type == "array" && len(s.Items) > 2:
+	case is("array") && len(s.Items) > 2:
 		return "a list, each of it " + p.describe(s.Items, depth+1)
-	case s.Type == "object" && s.Title != "" && depth > 0:
+	case is("object") && s.Title != "" && depth > 0:
 		return "an object (" + s.Title + ")"
 	}
-	if words, known := typeWords[s.Type]; known {
-		return words
+	words := []string{}
+	for _, t := range types {
+		word, known := typeWords[t]
+		if !known {
+			return "a valid value"
+		}
+		words = append(words, word)
 	}
-	return "a valid value"
+	if len(words) == 0 {
+		return "a valid value"
+	}
+	return strings.Join(words, " or ")
 }
 
 var typeWords = map[string]string{

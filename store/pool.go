@@ -168,7 +168,7 @@ func (s *Store) addPoolStatus(ctx context.Context, pools []WorkPool) error {
 func (s *Store) countLate(ctx context.Context, queues string, id ID) (n int, err error) {
 	err = s.reader.QueryRowContext(ctx, `
 		SELECT count(*)
-		  FROM flow_run
+		  FROM flow_run INDEXED BY flow_run_due
 		 WHERE state_type = 'SCHEDULED'
 		   AND due < ?
 		   AND work_queue_id IN (`+queues+`)`, micros(s.Clock().Add(-LateAfter)), id).Scan(&n)

@@ -60,6 +60,8 @@ type Owner struct {
 	Kind, Host, Proof string
 }
 
+// CROSS JOIN holds SQLite to this order: after an ANALYZE it would scan the few
+// flows first, then every run, and sort.
 const selectRun = `
 	SELECT r.id,
 	       r.name,
@@ -93,7 +95,7 @@ const selectRun = `
 	       coalesce(r.owner_host, ''),
 	       coalesce(r.owner_proof, '')
 	  FROM flow_run r
-	  JOIN flow f ON f.id = r.flow_id
+	 CROSS JOIN flow f ON f.id = r.flow_id
 	  LEFT JOIN work_queue q ON q.id = r.work_queue_id
 	  LEFT JOIN work_pool p ON p.id = q.work_pool_id`
 
@@ -157,27 +159,44 @@ func (s *Store) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	query := selectRun
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
+	states, err := s.stateConditions(f.States)
+	if err != nil {
+		return nil, err
 	}
-	query += " ORDER BY r.id DESC"
+	page := " ORDER BY r.id DESC"
 	if f.Limit > 0 {
-		query += fmt.Sprintf(" LIMIT %d", f.Limit)
+		page += fmt.Sprintf(" LIMIT %d", f.Limit)
 	}
-	return collect(ctx, s.reader, s.read, query, args...)
+	if len(states) == 0 {
+		return collect(ctx, s.reader, s.read, selectRun+conditions(where)+page, args...)
+	}
+	// Each state walks its own index, newest first, and stops at the limit; one
+	// query for all of them would sort every run that matches.
+	var branches []string
+	var all []any
+	for _, state := range states {
+		branches = append(branches, "SELECT id FROM (SELECT r.id FROM flow_run r"+conditions(append(where[:len(where):len(where)], state.text))+page+")")
+		all = append(append(all, args...), state.args...)
+	}
+	return collect(ctx, s.reader, s.read, selectRun+" WHERE r.id IN ("+strings.Join(branches, " UNION ")+")"+page, all...)
+}
+
+// condition is a piece of SQL with what it binds.
+type condition struct {
+	text string
+	args []any
+}
+
+func conditions(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(list, " AND ")
 }
 
 func (s *Store) runConditions(ctx context.Context, f RunFilter) (where []string, args []any, err error) {
 	add := func(condition string, values ...any) {
 		where, args = append(where, condition), append(args, values...)
-	}
-	if len(f.States) > 0 {
-		condition, values, err := s.stateCondition(f.States)
-		if err != nil {
-			return nil, nil, err
-		}
-		add(condition, values...)
 	}
 	if f.Deployment != "" {
 		d, err := s.Deployment(ctx, f.Deployment)
@@ -215,26 +234,25 @@ func firstID(at time.Time) ID {
 	return id
 }
 
-// stateCondition makes SQL of state types and names, Late among them.
-func (s *Store) stateCondition(states []string) (string, []any, error) {
-	var parts []string
-	var args []any
+// stateConditions makes SQL of state types and names, Late among them. A name
+// comes with its type, which has an index.
+func (s *Store) stateConditions(states []string) (list []condition, err error) {
 	for _, state := range states {
-		switch name := stateName(state); {
-		case name == "":
-			return "", nil, unknownState(state)
-		case name == NameLate:
-			parts = append(parts, "(r.state_type = 'SCHEDULED' AND r.state_name = 'Scheduled' AND r.due < ?)")
-			args = append(args, micros(s.Clock().Add(-LateAfter)))
-		case strings.ToUpper(name) == name:
-			parts = append(parts, "r.state_type = ?")
-			args = append(args, name)
+		switch name := stateName(state); name {
+		case "":
+			return nil, unknownState(state)
+		case NameLate:
+			list = append(list, condition{"r.state_type = 'SCHEDULED' AND r.state_name = 'Scheduled' AND r.due < ?",
+				[]any{micros(s.Clock().Add(-LateAfter))}})
+		case NameAwaitingRetry:
+			list = append(list, condition{"r.state_type = 'SCHEDULED' AND r.state_name = ?", []any{name}})
+		case NameTimedOut:
+			list = append(list, condition{"r.state_type = 'FAILED' AND r.state_name = ?", []any{name}})
 		default:
-			parts = append(parts, "r.state_name = ?")
-			args = append(args, name)
+			list = append(list, condition{"r.state_type = ?", []any{name}})
 		}
 	}
-	return "(" + strings.Join(parts, " OR ") + ")", args, nil
+	return list, nil
 }
 
 // stateName gives a type in capitals, another state's name, or "".

@@ -70,7 +70,7 @@ func (s *Store) begin(ctx context.Context) error {
 			return storageError(err)
 		}
 		if !s.Patient && time.Now().After(deadline) {
-			return s.busyError()
+			return s.busyError(s.giveUp)
 		}
 		pause := 500*time.Microsecond + time.Duration(rand.Int64N(int64(time.Millisecond)))
 		select {
@@ -82,10 +82,10 @@ func (s *Store) begin(ctx context.Context) error {
 }
 
 // busyError names who holds the write lock, where the kernel tells.
-func (s *Store) busyError() error {
+func (s *Store) busyError(waited time.Duration) error {
 	e := &Error{
 		Code:    Busy,
-		Message: fmt.Sprintf("another process has been writing to %s for %s", s.path, s.giveUp),
+		Message: fmt.Sprintf("another process has been writing to %s for %s", s.path, waited),
 		Hint:    []string{"try again; if it stays so, look for a stopped process that has the file open"},
 	}
 	if pid, command := lockHolder(s.path); pid != 0 {

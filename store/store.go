@@ -67,7 +67,7 @@ func (s *Store) LogPath(log string) string { return filepath.Join(s.Folder(), "l
 // SQLite's version), makes it where it is missing, and brings its schema up
 // to date. It changes nothing when it refuses.
 func (s *Store) Open(ctx context.Context) error {
-	path, err := filepath.Abs(s.path)
+	path, err := realPath(s.path)
 	if err != nil {
 		return err
 	}
@@ -180,6 +180,21 @@ func (s *Store) rehearse(ctx context.Context, fn func(*tx) error) error {
 		return nil
 	}
 	return err
+}
+
+// Checkpoint moves what the write-ahead log holds into the file, as far as no
+// reader needs it. It waits for nobody.
+func (s *Store) Checkpoint(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.openWriter(ctx); err != nil {
+		return err
+	}
+	_, err := s.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
+	if isBusy(err) {
+		return nil
+	}
+	return storageError(err)
 }
 
 func (s *Store) at(point string) error {

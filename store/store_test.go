@@ -3,9 +3,21 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 )
+
+// TestMain lets the test binary play another process on the same file.
+func TestMain(m *testing.M) {
+	if role := os.Getenv("RUNNEL_STORE_TEST_ROLE"); role != "" {
+		os.Exit(playRole(role))
+	}
+	os.Exit(m.Run())
+}
 
 // open gives a store on a new file.
 func open(t *testing.T) *Store {
@@ -37,6 +49,106 @@ func deploy(t *testing.T, s *Store, change func(*Wish)) Deployment {
 	must(t, err)
 	return d
 }
+
+// freeze gives a store a clock that only moves by hand.
+func freeze(s *Store) *time.Time {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	s.Clock = func() time.Time { return now }
+	return &now
+}
+
+// exec changes rows directly, as a test's arrangement.
+func exec(t *testing.T, s *Store, query string, args ...any) {
+	t.Helper()
+	must(t, tryExec(s, query, args...))
+}
+
+func tryExec(s *Store, query string, args ...any) error {
+	return s.update(context.Background(), func(x *tx) error {
+		_, err := x.s.writer.ExecContext(x.ctx, query, args...)
+		return err
+	})
+}
+
+// number reads one number.
+func number(t *testing.T, s *Store, query string, args ...any) (n int64) {
+	t.Helper()
+	must(t, s.reader.QueryRowContext(context.Background(), query, args...).Scan(&n))
+	return n
+}
+
+func create(t *testing.T, s *Store, deployment string, change func(*NewRun)) Run {
+	t.Helper()
+	n := NewRun{Deployment: deployment}
+	if change != nil {
+		change(&n)
+	}
+	run, _, err := s.CreateRun(context.Background(), n)
+	must(t, err)
+	return run
+}
+
+// claim is a round of the worker "w" of the pool "p", for n slots.
+func claim(t *testing.T, s *Store, n int, change func(*Round)) RoundResult {
+	t.Helper()
+	r := Round{Worker: Worker{Name: "w", WorkPoolName: "p"}, Owners: owners(n)}
+	if change != nil {
+		change(&r)
+	}
+	result, err := s.Claim(context.Background(), r)
+	must(t, err)
+	return result
+}
+
+// claimOne claims the only run that is due.
+func claimOne(t *testing.T, s *Store) Claimed {
+	t.Helper()
+	result := claim(t, s, 1, nil)
+	if len(result.Claimed) != 1 {
+		t.Fatalf("claimed %d runs, want 1", len(result.Claimed))
+	}
+	return result.Claimed[0]
+}
+
+func endOf(c Claimed, state State) End {
+	return End{Run: c.Run.ID, Attempt: c.Attempt, Fence: c.Run.Fence, State: state}
+}
+
+func byID(t *testing.T, s *Store, id ID) Run {
+	t.Helper()
+	run, err := s.RunByID(context.Background(), id)
+	must(t, err)
+	return run
+}
+
+func wantState(t *testing.T, s *Store, id ID, want string) Run {
+	t.Helper()
+	run := byID(t, s, id)
+	if run.State.Name != want {
+		t.Errorf("the run is %s (%s), want %s", run.State.Name, run.State.Message, want)
+	}
+	return run
+}
+
+// wantError holds the code of an error, its text, and its hints.
+func wantError(t *testing.T, err error, code string, words ...string) {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) || e.Code != code {
+		t.Errorf("error %v, want one of code %s", err, code)
+		return
+	}
+	text := err.Error() + "\n" + strings.Join(e.Hint, "\n")
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("error:\n%s\ndoes not say %q", text, word)
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func raw(text string) json.RawMessage { return json.RawMessage(text) }
 
 func owners(n int) []Owner {
 	list := make([]Owner, n)

@@ -121,7 +121,7 @@ func (s *Store) capacityWait(ctx context.Context, pool WorkPool, queue WorkQueue
 func (s *Store) countLive(ctx context.Context, condition string, id ID) (n int, err error) {
 	err = s.reader.QueryRowContext(ctx, `
 		SELECT count(*)
-		  FROM flow_run
+		  FROM flow_run INDEXED BY flow_run_live
 		 WHERE state_type IN ('PENDING', 'RUNNING', 'CANCELLING')
 		   AND `+condition, id).Scan(&n)
 	return n, err

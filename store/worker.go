@@ -130,7 +130,7 @@ func (s *Store) Workers(ctx context.Context, pool string) ([]Worker, error) {
 		       w.last_seen,
 		       w.ended,
 		       (SELECT count(*)
-		          FROM flow_run r
+		          FROM flow_run r INDEXED BY flow_run_live
 		         WHERE r.state_type IN ('PENDING', 'RUNNING', 'CANCELLING')
 		           AND r.worker_name = w.name
 		           AND r.work_queue_id IN (SELECT id FROM work_queue WHERE work_pool_id = p.id))

@@ -1,0 +1,196 @@
+package discover
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// maxLookup bounds chains of re-exports.
+const maxLookup = 20
+
+// project reads the modules that a file imports from beside it, once each.
+type project struct {
+	root string
+	mu   sync.Mutex
+	read map[string]*pyFile // by path from root; nil for what is not there
+}
+
+func newProject(root string) *project {
+	return &project{root: root, read: map[string]*pyFile{}}
+}
+
+func newFile(p *project, rel string, mod *module) *pyFile {
+	return &pyFile{rel: rel, mod: mod, names: bindNames(mod), scope: newScope(mod.body), project: p}
+}
+
+// target is what a name stands for: a class or an alias of the project, else a
+// full name such as typing.Optional.
+type target struct {
+	file   *pyFile
+	class  *stmt
+	alias  *expr
+	params []typeParam // of a type X[T] = alias
+	name   string
+}
+
+// lookup resolves a dotted name in a file, through the project's own modules.
+func (p *project) lookup(f *pyFile, d []string, depth int) target {
+	if depth > maxLookup {
+		return target{name: strings.Join(d, ".")}
+	}
+	if found, ok := p.local(f, d, depth); ok {
+		return found
+	}
+	if origin, ok := f.scope.imports[d[0]]; ok {
+		full := strings.Join(append([]string{origin}, d[1:]...), ".")
+		return p.imported(f, full, depth)
+	}
+	for _, star := range f.scope.stars {
+		if m := p.module(f, star); m != nil && m.scope.bound[d[0]] > 0 {
+			return p.lookup(m, d, depth+1)
+		}
+	}
+	if len(d) == 1 && f.scope.bound[d[0]] == 0 {
+		return target{name: starred(f.scope.stars, d[0])}
+	}
+	return target{name: strings.Join(d, ".")}
+}
+
+// starred guesses a name that nothing binds: from typing import * is the star
+// that types come by; else it is built in.
+func starred(stars []string, name string) string {
+	for _, star := range stars {
+		if full := canonical(star + "." + name); knownName(full) {
+			return full
+		}
+	}
+	return "builtins." + name
+}
+
+func knownName(name string) bool {
+	_, plain := plainTypes[name]
+	switch name {
+	case "typing.Optional", "typing.Union", "typing.Literal", "typing.Annotated", "pydantic.Field", "pydantic.BaseModel":
+		return true
+	}
+	return plain || opaqueTypes[name] || listTypes[name] || setTypes[name] || mapTypes[name] || wrapperTypes[name]
+}
+
+// local finds what the file itself defines.
+func (p *project) local(f *pyFile, d []string, depth int) (target, bool) {
+	name := d[0]
+	if s := f.scope.classes[name]; s != nil {
+		for _, inner := range d[1:] {
+			if s = classIn(s.body, inner); s == nil {
+				return target{name: strings.Join(d, ".")}, true
+			}
+		}
+		return target{file: f, class: s}, true
+	}
+	if len(d) != 1 {
+		return target{}, false
+	}
+	if s := f.scope.aliases[name]; s != nil {
+		return target{file: f, alias: s.value, params: s.typeParams}, true
+	}
+	if e := f.scope.assigns[name]; e != nil && f.scope.imports[name] == "" {
+		if other := dottedName(e); other != nil {
+			return p.lookup(f, other, depth+1), true
+		}
+		return target{file: f, alias: e}, true
+	}
+	return target{}, false
+}
+
+func classIn(body []*stmt, name string) *stmt {
+	for _, s := range body {
+		if s.kind == stmtClass && s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// imported resolves a full name: a module of the project and a name in it, or
+// something from outside, which keeps its name.
+func (p *project) imported(f *pyFile, full string, depth int) target {
+	name := canonical(full)
+	if knownName(name) {
+		return target{name: name}
+	}
+	for at := len(full); at > 0; {
+		at = strings.LastIndexByte(full[:at], '.')
+		if at <= 0 {
+			break
+		}
+		if m := p.module(f, full[:at]); m != nil && full[at+1:] != "" {
+			return p.lookup(m, strings.Split(full[at+1:], "."), depth+1)
+		}
+	}
+	return target{name: name}
+}
+
+// module is the file of a dotted module as f would import it, or nil.
+func (p *project) module(f *pyFile, dotted string) *pyFile {
+	dir := path.Dir(f.rel)
+	rest := strings.TrimLeft(dotted, ".")
+	dots := len(dotted) - len(rest)
+	parts := strings.ReplaceAll(rest, ".", "/")
+	if dots > 0 {
+		for range dots - 1 {
+			dir = path.Dir(dir)
+		}
+		return p.modulePath(path.Join(dir, parts))
+	}
+	for _, base := range [...]string{".", dir, "src"} {
+		if m := p.modulePath(path.Join(base, parts)); m != nil && m.rel != f.rel {
+			return m
+		}
+	}
+	for dir != "." && dir != "/" && !strings.HasPrefix(dir, "..") {
+		dir = path.Dir(dir)
+		if m := p.modulePath(path.Join(dir, parts)); m != nil && m.rel != f.rel {
+			return m
+		}
+	}
+	return nil
+}
+
+func (p *project) modulePath(rel string) *pyFile {
+	if rel == "." || strings.HasPrefix(rel, "..") {
+		return nil
+	}
+	if m := p.file(rel + ".py"); m != nil {
+		return m
+	}
+	return p.file(path.Join(rel, "__init__.py"))
+}
+
+// file reads and parses rel, once. A broken module is as good as none: what is
+// imported from it is any.
+func (p *project) file(rel string) *pyFile {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f, ok := p.read[rel]; ok {
+		return f
+	}
+	p.read[rel] = nil
+	raw, err := os.ReadFile(filepath.Join(p.root, filepath.FromSlash(rel)))
+	if err != nil {
+		return nil
+	}
+	text, err := decode(raw)
+	if err != nil {
+		return nil
+	}
+	mod, serr := parse(text)
+	if serr != nil {
+		return nil
+	}
+	f := newFile(p, rel, mod)
+	p.read[rel] = f
+	return f
+}

@@ -1,0 +1,5 @@
+from metaflow import flow
+
+
+@flow
+def not_ours(): ...

@@ -1,0 +1,6 @@
+def flow(fn):
+    return fn
+
+
+@flow
+def not_a_flow(): ...

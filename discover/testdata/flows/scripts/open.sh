@@ -1,0 +1,4 @@
+#!/bin/sh
+# /// flow
+# name: open
+echo never closed

@@ -1,0 +1,4 @@
+-- /// flow
+-- name: query
+-- ///
+select 1;

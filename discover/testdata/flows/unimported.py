@@ -1,0 +1,5 @@
+from somewhere import *
+
+
+@flow
+def counted(): ...

@@ -1,0 +1,8 @@
+def a():
+    pass
+
+def b():
+      return 1
+
+class C:
+    def m(self): pass

@@ -1,0 +1,7 @@
+return 1
+yield 2
+await x
+break
+nonlocal y
+def f(a, a): ...
+class C: return

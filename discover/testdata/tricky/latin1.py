@@ -1,0 +1,6 @@
+# -*- coding: latin-1 -*-
+from prefect import flow
+
+@flow(name="café")
+def a(x="ü"):
+    pass

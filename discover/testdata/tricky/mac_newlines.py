@@ -1,0 +1,1 @@
+from prefect import flow@flowdef a(x=1):    return x

@@ -1,0 +1,4 @@
+def a():
+        if 1:
+		return 1
+	return 2

@@ -1,0 +1,3 @@
+def a(x=(1,
+ 2)):
+    return x

@@ -1,0 +1,3 @@
+# coding: shift_jis
+def a(x="•\Ž¦ƒ\"):
+    "”\\n"

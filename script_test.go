@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"runnel/runner"
+	"runnel/store"
+)
+
+// The commands that scripts have beside testscript's own. Those that wait look
+// every few milliseconds, and give up at a deadline that no sound run needs.
+var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"exits":      scriptExits,
+	"waitstate":  scriptWaitState,
+	"waitworker": scriptWaitWorker,
+	"waitfile":   scriptWaitFile,
+	"signal":     scriptSignal,
+}
+
+const (
+	scriptLook = 10 * time.Millisecond
+	scriptWait = 30 * time.Second
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func atoi(text string) int {
+	n, _ := strconv.Atoi(text)
+	return n
+}
+
+// scriptExits is `exits CODE COMMAND…`: the command ends with just this code.
+func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	code := 0
+	var exit *exec.ExitError
+	switch err := ts.Exec(args[1], args[2:]...); {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if code != atoi(args[0]) {
+		ts.Fatalf("exit code %d, not %s", code, args[0])
+	}
+}
+
+// until waits for a condition to hold, and fails the script at the deadline.
+func until(ts *testscript.TestScript, what string, holds func() bool) {
+	for deadline := time.Now().Add(scriptWait); !holds(); time.Sleep(scriptLook) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("waited %s for %s", scriptWait, what)
+		}
+	}
+}
+
+// withStore opens the script's database for one command.
+func withStore(ts *testscript.TestScript, work func(ctx context.Context, s *store.Store)) {
+	s := store.New(ts.Getenv("RUNNEL_DB"))
+	ctx := context.Background()
+	ts.Check(s.Open(ctx))
+	defer func() { ts.Check(s.Close()) }()
+	s.Alive = runner.Liveness(s.Folder())
+	work(ctx, s)
+}
+
+// scriptWaitState is `waitstate RUN STATE`: the run reaches the state's name.
+func scriptWaitState(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitstate RUN STATE")
+	}
+	withStore(ts, func(ctx context.Context, s *store.Store) {
+		until(ts, args[0]+" to be "+args[1], func() bool {
+			runs, err := s.FindRuns(ctx, args[0])
+			var known *store.Error
+			if errors.As(err, &known) && known.Code == store.NotFound {
+				return false // it is about to be made
+			}
+			ts.Check(err)
+			if state := runs[0].State; state.Type.Terminal() && state.Name != args[1] {
+				ts.Fatalf("%s is %s: %s", args[0], state.Name, state.Message)
+			}
+			return runs[0].State.Name == args[1]
+		})
+	})
+}
+
+// scriptWaitWorker is `waitworker POOL`: a worker polls it. With ! none does.
+func scriptWaitWorker(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: [!] waitworker POOL")
+	}
+	until(ts, "a database", func() bool {
+		_, err := os.Stat(ts.Getenv("RUNNEL_DB"))
+		return err == nil
+	})
+	withStore(ts, func(ctx context.Context, s *store.Store) {
+		until(ts, "the workers of "+args[0], func() bool { return (len(online(ts, ctx, s, args[0])) > 0) != neg })
+	})
+}
+
+func online(ts *testscript.TestScript, ctx context.Context, s *store.Store, pool string) (found []store.Worker) {
+	workers, err := s.Workers(ctx, "")
+	ts.Check(err)
+	for _, w := range workers {
+		if w.Status == store.Online && w.WorkPoolName == pool {
+			found = append(found, w)
+		}
+	}
+	return found
+}
+
+// scriptWaitFile is `waitfile PATH`: something has written it.
+func scriptWaitFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitfile PATH")
+	}
+	path := ts.MkAbs(args[0])
+	until(ts, path, func() bool {
+		info, err := os.Stat(path)
+		return err == nil && info.Size() > 0
+	})
+}
+
+// scriptSignal is `signal NAME worker POOL`, `signal NAME slot RUN` or
+// `signal NAME flow RUN`: testscript's own kill knows only INT and KILL.
+func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]syscall.Signal{
+		"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL,
+		"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT,
+	}
+	if neg || len(args) != 3 || signals[args[0]] == 0 {
+		ts.Fatalf("usage: signal NAME worker POOL | slot RUN | flow RUN")
+	}
+	withStore(ts, func(ctx context.Context, s *store.Store) {
+		pid := 0
+		switch args[1] {
+		case "worker":
+			workers := online(ts, ctx, s, args[2])
+			if len(workers) != 1 {
+				ts.Fatalf("%d workers poll %s", len(workers), args[2])
+			}
+			pid = workers[0].PID
+		case "slot":
+			run, err := s.OneRun(ctx, args[2])
+			ts.Check(err)
+			proof, err := runner.ParseProof(run.Owner.Proof)
+			ts.Check(err)
+			pid = proof.Identity.PID
+		case "flow":
+			pid = flowPID(ts, ctx, s, args[2])
+		}
+		ts.Check(syscall.Kill(pid, signals[args[0]]))
+	})
+}
+
+// flowPID waits for the process of a run to have been recorded.
+func flowPID(ts *testscript.TestScript, ctx context.Context, s *store.Store, word string) (pid int) {
+	run, err := s.OneRun(ctx, word)
+	ts.Check(err)
+	until(ts, "the process of "+word, func() bool {
+		attempts, err := s.Attempts(ctx, run.ID)
+		ts.Check(err)
+		n := len(attempts)
+		if n > 0 && attempts[n-1].PID != nil {
+			pid = *attempts[n-1].PID
+		}
+		return pid != 0
+	})
+	return pid
+}
