@@ -154,6 +154,21 @@ sleep 1000
 	w.noProcesses()
 }
 
+// TestAFlowKnowsItsSignals holds a slot to passing on no ignored signals: a
+// flow could not be interrupted, and a pipe that breaks would not end it.
+func TestAFlowKnowsItsSignals(t *testing.T) {
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("no /proc to read a process's signals from")
+	}
+	w := newWorld(t)
+	w.script("signals", "grep SigIgn /proc/self/status\n", nil)
+	run := w.run("signals")
+	w.work(1)
+	if got := strings.TrimSpace(w.output(run.ID)); got != "SigIgn:\t0000000000000000" {
+		t.Errorf("ignored at the flow's start: %s", got)
+	}
+}
+
 func TestATimeoutStopsTheRun(t *testing.T) {
 	w := newWorld(t)
 	seconds := 0.1

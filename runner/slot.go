@@ -70,8 +70,9 @@ func RunSlot(database string, id store.ID, control *os.File) int {
 
 func (s *slot) run(id store.ID, control *os.File) (err error) {
 	// The worker's terminal is not ours: its Ctrl-C and its end do not reach
-	// the flows. SIGTERM means us.
-	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	// the flows. They are caught, not ignored: a flow would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGHUP)
+	// SIGTERM means us.
 	s.term = make(chan os.Signal, 1)
 	signal.Notify(s.term, syscall.SIGTERM)
 	if err := BecomeReaper(); err != nil {

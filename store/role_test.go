@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
+	osexec "os/exec"
 	"testing"
 	"time"
 )
@@ -39,14 +39,14 @@ func playRole(name string) int {
 
 // process is another process that plays a role.
 type process struct {
-	cmd   *exec.Cmd
+	cmd   *osexec.Cmd
 	in    io.WriteCloser
 	lines *bufio.Scanner
 }
 
 func play(t *testing.T, role, file string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(os.Args[0])}
+	p := &process{cmd: osexec.Command(os.Args[0])}
 	p.cmd.Env = append(os.Environ(), "RUNNEL_STORE_TEST_ROLE="+role, "RUNNEL_STORE_TEST_FILE="+file)
 	p.cmd.Stderr = os.Stderr
 	var err error

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"runnel/store"
+)
+
+// TestDocs plays every block of README.md and docs/ that is marked console, in
+// order, each page in a copy of the example project with a database of its
+// own, and holds the output to what the page shows. -update writes the pages as they
+// come out. What differs from one time to the next (ids, times, lengths of
+// time, versions, the folder) is made alike on both sides; so is the width of
+// columns.
+func TestDocs(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, "README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "```console\n") {
+			continue
+		}
+		t.Run(page, func(t *testing.T) {
+			if findPython() == "" {
+				t.Skip("no python3 on PATH: the example is a Python flow")
+			}
+			replay(t, page, string(text))
+		})
+	}
+}
+
+func replay(t *testing.T, page, text string) {
+	folder := exampleFolder(t)
+	parts := strings.Split(text, "```console\n")
+	changed := false
+	for i := 1; i < len(parts); i++ {
+		block, rest, _ := strings.Cut(parts[i], "```")
+		played := play(t, folder, block)
+		if alike(played) == alike(block) {
+			continue
+		}
+		changed = true
+		parts[i] = played + "```" + rest
+		if !*update {
+			t.Errorf("%s shows\n%s\nand this came out\n%s", page, block, played)
+		}
+	}
+	if changed && *update {
+		if err := os.WriteFile(page, []byte(strings.Join(parts, "```console\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// exampleFolder is a copy of the example with runnel on PATH.
+func exampleFolder(t *testing.T) string {
+	folder, err := os.MkdirTemp("", "docs-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	for _, words := range [][]string{
+		{"cp", "-R", "testdata/projects/report", filepath.Join(folder, "report")},
+		{"mkdir", filepath.Join(folder, "bin")},
+		{"ln", "-s", os.Args[0], filepath.Join(folder, "bin", "runnel")},
+	} {
+		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", words, err, out)
+		}
+	}
+	return folder
+}
+
+// play runs the commands of a block in one shell, and gives the block as a
+// terminal would show it.
+func play(t *testing.T, folder, block string) string {
+	var script strings.Builder
+	script.WriteString("exec 2>&1\n")
+	for line := range strings.Lines(block) {
+		if command, found := strings.CutPrefix(line, "$ "); found {
+			// The command goes through a variable, so that its quotes stay.
+			fmt.Fprintf(&script, "cat <<'SHOWN'\n%sSHOWN\n%s", line, command)
+		}
+	}
+	shell := exec.Command("sh", "-c", script.String())
+	shell.Dir = filepath.Join(folder, "report")
+	for name, value := range scriptEnv(folder, filepath.Join(folder, "bin")+":"+os.Getenv("PATH"), findPython()) {
+		shell.Env = append(shell.Env, name+"="+value)
+	}
+	shell.Env = append(shell.Env, "RUNNEL_DB="+filepath.Join(folder, "runnel.db"))
+	out, _ := shell.CombinedOutput() // what a command answers is part of the page
+	return strings.ReplaceAll(string(out), folder, "/home/you")
+}
+
+// varying is what differs from one time to the next, and what stands for it.
+var varying = []struct {
+	pattern *regexp.Regexp
+	alike   string
+}{
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}`), "UUID"},
+	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "VERSION"},
+	{regexp.MustCompile(`\b[0-9a-f]{8}\b`), "ID"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T/]?`), "DATE "},
+	{regexp.MustCompile(`\d\d:\d\d:\d\d(\.\d+)?( [A-Z]{2,5}\b)?`), "TIME"},
+	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|s|m|h)( ago)?|now)\b`), "LONG"},
+	{regexp.MustCompile(`python /\S+`), "python PATH"},
+	{regexp.MustCompile(`\b[\w.-]+-\d{3,}\b`), "WORKER"},
+	{regexp.MustCompile(`peak memory \d+ MiB`), "peak memory M"},
+	{regexp.MustCompile(`[ \t]+`), " "},
+	{regexp.MustCompile(`(?m) +$`), ""},
+}
+
+func alike(text string) string {
+	for _, v := range varying {
+		text = v.pattern.ReplaceAllString(text, v.alike)
+	}
+	return text
+}
+
+// TestGuaranteesNameTheirTests holds every test and script that the page of
+// guarantees names to being there.
+func TestGuaranteesNameTheirTests(t *testing.T) {
+	page, err := os.ReadFile("docs/guarantees.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("*/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(text)
+	}
+	names := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(string(page), -1)
+	if len(names) < 10 {
+		t.Errorf("the page names %d tests only", len(names))
+	}
+	for _, name := range names {
+		if !strings.Contains(code.String(), "func "+name+"(") {
+			t.Errorf("docs/guarantees.md names %s, and there is no such test", name)
+		}
+	}
+	for _, script := range regexp.MustCompile(`\b\w+\.txtar\b`).FindAllString(string(page), -1) {
+		if _, err := os.Stat(filepath.Join("testdata", "script", script)); err != nil {
+			t.Errorf("docs/guarantees.md names %s: %v", script, err)
+		}
+	}
+}
+
+// TestStatesPageIsTheTransitionTable holds the table of docs/states.md to the
+// code: a row a state, "from | to, to".
+func TestStatesPageIsTheTransitionTable(t *testing.T) {
+	page, err := os.ReadFile("docs/states.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range store.StateTypes {
+		var follow []string
+		for _, to := range store.StateTypes {
+			if store.MayFollow(from, to) {
+				follow = append(follow, string(to))
+			}
+		}
+		row := fmt.Sprintf("| %s | %s |", from, strings.Join(follow, ", "))
+		if len(follow) == 0 {
+			row = fmt.Sprintf("| %s | - |", from)
+		}
+		if !strings.Contains(string(page), row) {
+			t.Errorf("docs/states.md lacks the row %s", row)
+		}
+	}
+}
+
+// TestImportsGoOneWay holds the packages to their layers.
+func TestImportsGoOneWay(t *testing.T) {
+	allowed := map[string]string{
+		"runnel/store": "", "runnel/discover": "", "runnel/runner": "runnel/store",
+		"runnel/cli": "runnel/discover runnel/runner runnel/store",
+	}
+	for name, may := range allowed {
+		out, err := exec.Command("go", "list", "-f", `{{range .Imports}}{{println .}}{{end}}`, name).Output()
+		if err != nil {
+			t.Fatalf("go list %s: %v", name, err)
+		}
+		for _, imported := range strings.Fields(string(out)) {
+			if strings.HasPrefix(imported, "runnel/") && !strings.Contains(may, imported) {
+				t.Errorf("%s imports %s", name, imported)
+			}
+		}
+	}
+}
