@@ -154,6 +154,24 @@ sleep 1000
 	w.noProcesses()
 }
 
+// TestASlotOfADeletedDatabaseEnds removes everything under a run: the slot
+// has nobody to record its end for, makes no new database, and ends. What is
+// left would be seen when the world is closed.
+func TestASlotOfADeletedDatabaseEnds(t *testing.T) {
+	w := newWorld(t)
+	w.script("brief", "echo started; sleep 0.3\n", nil)
+	run := w.run("brief")
+	worker := w.startWorkerProcess()
+	w.await(run.ID, func(store.Run) bool { return w.output(run.ID) != "" })
+	check(t, worker.Process.Signal(syscall.SIGKILL))
+	_ = worker.Wait()
+	check(t, os.RemoveAll(w.folder))
+	w.noProcesses()
+	if _, err := os.Stat(w.folder); err == nil {
+		t.Error("the slot made the folder again")
+	}
+}
+
 // TestAFlowKnowsItsSignals holds a slot to passing on no ignored signals: a
 // flow could not be interrupted, and a pipe that breaks would not end it.
 func TestAFlowKnowsItsSignals(t *testing.T) {

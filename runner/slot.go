@@ -117,6 +117,10 @@ func (s *slot) listen() {
 	}
 }
 
+// databaseGone is how long a slot goes on trying to record an end in a
+// database whose file is not there: somebody may be putting it back.
+const databaseGone = 2 * time.Second
+
 // tell says something to the worker. It is false where the worker is gone, or
 // does not read.
 func (s *slot) tell(m fromSlot) bool {
@@ -161,10 +165,14 @@ func (s *slot) record(end store.End, again bool) (heard bool) {
 	if heard && s.acknowledged() {
 		return true
 	}
+	tried := time.Now()
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		err := s.writeEnd(end)
 		if err == nil || errors.Is(err, store.ErrSuperseded) {
 			return heard && s.inbox != nil
+		}
+		if _, missing := os.Stat(s.path); errors.Is(missing, os.ErrNotExist) && time.Since(tried) > databaseGone {
+			return false // deleted: nobody is left to ask how the run ended
 		}
 		// An error at the commit proves nothing: the next try reads the row
 		// through a file opened anew.
@@ -204,6 +212,10 @@ func (s *slot) writeEnd(end store.End) error {
 func (s *slot) openStore() error {
 	if s.store != nil {
 		return nil
+	}
+	// Opening would make a new file, which nobody wants of a slot.
+	if _, err := os.Stat(s.path); err != nil {
+		return err
 	}
 	opened := store.New(s.path)
 	opened.Patient = true
