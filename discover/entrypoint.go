@@ -103,13 +103,13 @@ func (e *entry) find(name string) (string, error) {
 	if e.isFile(rel) {
 		return rel, nil
 	}
-	if info, err := os.Stat(e.full(rel)); err == nil && info.IsDir() {
-		return "", e.fail(FileUnreadable, rel, "is a folder")
-	}
 	if !strings.ContainsAny(name, `/\`) && !strings.HasSuffix(name, ".py") {
 		if m := e.module(name); m != "" {
 			return m, nil
 		}
+	}
+	if info, err := os.Stat(e.full(rel)); err == nil && info.IsDir() {
+		return "", e.fail(FileUnreadable, rel, "is a folder")
 	}
 	missing := e.fail(FileMissing, rel, "no such file")
 	missing.Near = e.nearFiles(rel)

@@ -254,7 +254,7 @@ func (m *module) attributesOf(modules map[string]string, found map[string]bool) 
 			continue
 		}
 		module, ok := modules[m.tokenText(i)]
-		if !ok || m.toks[i+1].kind != '.' || i > 0 && m.toks[i-1].kind == kwImport {
+		if !ok || m.toks[i+1].kind != '.' || i > 0 && (m.toks[i-1].kind == kwImport || m.toks[i-1].kind == kwFrom) {
 			continue
 		}
 		name := module

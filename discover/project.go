@@ -121,13 +121,13 @@ func (p *project) imported(f *pyFile, full string, depth int) target {
 	if knownName(name) {
 		return target{name: name}
 	}
-	for at := len(full); at > 0; {
-		at = strings.LastIndexByte(full[:at], '.')
-		if at <= 0 {
-			break
-		}
-		if m := p.module(f, full[:at]); m != nil && full[at+1:] != "" {
-			return p.lookup(m, strings.Split(full[at+1:], "."), depth+1)
+	// Of a relative name the leading dots are a module by themselves.
+	dots := len(full) - len(strings.TrimLeft(full, "."))
+	for at := len(full); at > dots; {
+		at = max(strings.LastIndexByte(full[:at], '.'), dots)
+		module, rest := full[:at], strings.TrimPrefix(full[at:], ".")
+		if m := p.module(f, module); module != "" && m != nil && rest != "" {
+			return p.lookup(m, strings.Split(rest, "."), depth+1)
 		}
 	}
 	return target{name: name}

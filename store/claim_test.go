@@ -11,7 +11,7 @@ import (
 // queueOf sets the priority and limit of a queue, which a deploy makes.
 func setQueue(t *testing.T, s *Store, name string, priority int) {
 	t.Helper()
-	exec(t, s, "UPDATE work_queue SET priority = ? WHERE name = ?", priority, name)
+	change(t, s, "UPDATE work_queue SET priority = ? WHERE name = ?", priority, name)
 }
 
 func claimedNames(result RoundResult) (names []string) {
@@ -170,7 +170,7 @@ func TestWhatIsPausedStartsNothing(t *testing.T) {
 			claimOne(t, s)
 		}
 		run := create(t, s, "nightly", nil)
-		exec(t, s, pause)
+		change(t, s, pause)
 		if result := claim(t, s, 3, nil); len(result.Claimed) != 0 || result.More {
 			t.Errorf("%s: claimed %v, more %v", what, claimedNames(result), result.More)
 		}
@@ -193,7 +193,7 @@ func TestAWorkerOfSomeQueuesLeavesTheOthers(t *testing.T) {
 func TestAClaimWritesWhatItSays(t *testing.T) {
 	ctx, s := context.Background(), open(t)
 	deploy(t, s, func(w *Wish) { w.JobVariables = Values{"nice": raw("5")} })
-	exec(t, s, `UPDATE work_pool SET job_variables = '{"env":{"A":"1"}}'`)
+	change(t, s, `UPDATE work_pool SET job_variables = '{"env":{"A":"1"}}'`)
 	create(t, s, "nightly", nil)
 	c := claimOne(t, s)
 	run := byID(t, s, c.Run.ID)

@@ -78,14 +78,14 @@ func TestStrategiesHoldWhereAnotherLimitIsFull(t *testing.T) {
 	} {
 		s := open(t)
 		_, waiting := collide(t, s, CancelNew)
-		exec(t, s, fill)
+		change(t, s, fill)
 		claim(t, s, 1, nil)
 		if run := byID(t, s, waiting.ID); run.State.Type != Cancelled {
 			t.Errorf("full %s: CANCEL_NEW left it %s", what, run.State.Name)
 		}
 		s = open(t)
 		running, _ := collide(t, s, Replace)
-		exec(t, s, fill)
+		change(t, s, fill)
 		if result := claim(t, s, 1, nil); len(result.Ring) != 1 {
 			t.Errorf("full %s: REPLACE rings %v", what, result.Ring)
 		}

@@ -48,11 +48,11 @@ func TestALateEndChangesNothing(t *testing.T) {
 			must(t, s.Settle(ctx, End{Run: r.ID, Attempt: 1, Fence: r.Fence, State: NewState(Crashed, "gone")}, "test"))
 		},
 		"third lost start": func(t *testing.T, s *Store, r Run) {
-			exec(t, s, "UPDATE flow_run SET lost_starts = 2 WHERE id = ?", r.ID)
+			change(t, s, "UPDATE flow_run SET lost_starts = 2 WHERE id = ?", r.ID)
 			must(t, s.PutBack(ctx, r, "lost", "test"))
 		},
 		"cancelled while Pending": func(t *testing.T, s *Store, r Run) {
-			exec(t, s, "UPDATE flow_run SET state_type = 'PENDING', state_name = 'Pending' WHERE id = ?", r.ID)
+			change(t, s, "UPDATE flow_run SET state_type = 'PENDING', state_name = 'Pending' WHERE id = ?", r.ID)
 			_, err := s.Cancel(ctx, r.ID, "enough", "test")
 			must(t, err)
 		},

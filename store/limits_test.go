@@ -49,7 +49,7 @@ func newModel(t *testing.T, s *Store, now *time.Time, pool string) *model {
 	for _, q := range modelQueues {
 		deploy(t, s, func(w *Wish) { w.FlowName, w.Name, w.Pool, w.Queue = pool, "makes-"+q, pool, q })
 	}
-	exec(t, s, `UPDATE work_queue SET priority = iif(name = 'q3', 2, 1)`)
+	change(t, s, `UPDATE work_queue SET priority = iif(name = 'q3', 2, 1)`)
 	return &model{t: t, s: s, now: now, pool: pool, limits: map[string]*int{}, paused: map[string]bool{}, retries: 2}
 }
 
@@ -213,18 +213,18 @@ func (m *model) limit(rt *rapid.T) {
 	}
 	switch kind {
 	case "pool":
-		exec(m.t, m.s, "UPDATE work_pool SET concurrency_limit = ? WHERE name = ?", limit, m.pool)
+		change(m.t, m.s, "UPDATE work_pool SET concurrency_limit = ? WHERE name = ?", limit, m.pool)
 		m.limits["pool"] = limit
 	case "queue":
 		q := rapid.SampledFrom(modelQueues).Draw(rt, "queue")
-		exec(m.t, m.s, "UPDATE work_queue SET concurrency_limit = ? WHERE name = ?", limit, q)
+		change(m.t, m.s, "UPDATE work_queue SET concurrency_limit = ? WHERE name = ?", limit, q)
 		m.limits["queue "+q] = limit
 	case "deployment":
 		d := rapid.SampledFrom(modelDeployments).Draw(rt, "deployment")
 		if limit != nil && *limit == 0 {
 			*limit = 1
 		}
-		exec(m.t, m.s, "UPDATE deployment SET concurrency_limit = ? WHERE name = ?", limit, d)
+		change(m.t, m.s, "UPDATE deployment SET concurrency_limit = ? WHERE name = ?", limit, d)
 		m.limits["deployment "+d] = limit
 	case "worker": // the next worker of that name starts with another limit
 		m.limits["worker "+rapid.SampledFrom(modelWorkers).Draw(rt, "worker")] = limit
@@ -237,11 +237,11 @@ func (m *model) pause(rt *rapid.T) {
 	m.paused[what] = paused
 	var kind, name string
 	if n, _ := fmt.Sscan(what, &kind, &name); n == 2 && kind == "queue" {
-		exec(m.t, m.s, "UPDATE work_queue SET is_paused = ? WHERE name = ?", paused, name)
+		change(m.t, m.s, "UPDATE work_queue SET is_paused = ? WHERE name = ?", paused, name)
 	} else if kind == "deployment" {
-		exec(m.t, m.s, "UPDATE deployment SET operator_paused = ? WHERE name = ?", paused, name)
+		change(m.t, m.s, "UPDATE deployment SET operator_paused = ? WHERE name = ?", paused, name)
 	} else {
-		exec(m.t, m.s, "UPDATE work_pool SET is_paused = ? WHERE name = ?", paused, m.pool)
+		change(m.t, m.s, "UPDATE work_pool SET is_paused = ? WHERE name = ?", paused, m.pool)
 	}
 }
 
@@ -284,7 +284,7 @@ func TestLimitsHoldWhateverHappens(t *testing.T) {
 	pools := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		pools++
-		exec(t, s, "DELETE FROM flow_run")
+		change(t, s, "DELETE FROM flow_run")
 		m := newModel(t, s, now, fmt.Sprintf("p%d", pools))
 		rt.Repeat(map[string]func(*rapid.T){
 			"create": m.create, "create more": m.create, "claim": m.claim, "claim more": m.claim, "end": m.end,
@@ -302,7 +302,7 @@ func TestALoweredLimitHoldsForNewClaims(t *testing.T) {
 		create(t, s, "nightly", nil)
 	}
 	running := claim(t, s, 3, nil).Claimed
-	exec(t, s, "UPDATE work_pool SET concurrency_limit = 2")
+	change(t, s, "UPDATE work_pool SET concurrency_limit = 2")
 	for i, want := range []int{0, 0, 1} { // 3, 2 and 1 of them run still
 		if got := len(claim(t, s, 3, nil).Claimed); got != want {
 			t.Errorf("with %d running under a limit of 2, %d were claimed, want %d", 3-i, got, want)

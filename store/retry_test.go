@@ -56,7 +56,7 @@ func TestCrashesHaveABudgetOfTheirOwn(t *testing.T) {
 	must(t, s.End(ctx, endOf(claimOne(t, s), NewState(Crashed, "killed")), "slot"))
 	wantState(t, s, id, "Crashed")
 
-	exec(t, s, "UPDATE deployment SET retries = 1, retries_on_crash = 1")
+	change(t, s, "UPDATE deployment SET retries = 1, retries_on_crash = 1")
 	id = create(t, s, "nightly", nil).ID
 	for _, step := range []struct {
 		end  StateType

@@ -36,12 +36,12 @@ func must(t *testing.T, err error) {
 }
 
 // deploy makes a deployment "hello/nightly" in the pool "p".
-func deploy(t *testing.T, s *Store, change func(*Wish)) Deployment {
+func deploy(t *testing.T, s *Store, with func(*Wish)) Deployment {
 	t.Helper()
 	w := Wish{FlowName: "hello", Name: "nightly", Entrypoint: "hello.py:hello", Kind: "python", Path: "/tmp", Pool: "p",
 		ParameterSchema: json.RawMessage(`{"properties":{"top":{"type":"integer","default":3,"position":0}}}`)}
-	if change != nil {
-		change(&w)
+	if with != nil {
+		with(&w)
 	}
 	_, err := s.Deploy(context.Background(), []Wish{w}, DeployOptions{CreatePools: true})
 	must(t, err)
@@ -57,13 +57,13 @@ func freeze(s *Store) *time.Time {
 	return &now
 }
 
-// exec changes rows directly, as a test's arrangement.
-func exec(t *testing.T, s *Store, query string, args ...any) {
+// change changes rows directly, as a test's arrangement.
+func change(t *testing.T, s *Store, query string, args ...any) {
 	t.Helper()
-	must(t, tryExec(s, query, args...))
+	must(t, tryChange(s, query, args...))
 }
 
-func tryExec(s *Store, query string, args ...any) error {
+func tryChange(s *Store, query string, args ...any) error {
 	return s.update(context.Background(), func(x *tx) error {
 		_, err := x.s.writer.ExecContext(x.ctx, query, args...)
 		return err
@@ -77,11 +77,11 @@ func number(t *testing.T, s *Store, query string, args ...any) (n int64) {
 	return n
 }
 
-func create(t *testing.T, s *Store, deployment string, change func(*NewRun)) Run {
+func create(t *testing.T, s *Store, deployment string, with func(*NewRun)) Run {
 	t.Helper()
 	n := NewRun{Deployment: deployment}
-	if change != nil {
-		change(&n)
+	if with != nil {
+		with(&n)
 	}
 	run, _, err := s.CreateRun(context.Background(), n)
 	must(t, err)
@@ -89,11 +89,11 @@ func create(t *testing.T, s *Store, deployment string, change func(*NewRun)) Run
 }
 
 // claim is a round of the worker "w" of the pool "p", for n slots.
-func claim(t *testing.T, s *Store, n int, change func(*Round)) RoundResult {
+func claim(t *testing.T, s *Store, n int, with func(*Round)) RoundResult {
 	t.Helper()
 	r := Round{Worker: Worker{Name: "w", WorkPoolName: "p"}, Owners: owners(n)}
-	if change != nil {
-		change(&r)
+	if with != nil {
+		with(&r)
 	}
 	result, err := s.Claim(context.Background(), r)
 	must(t, err)

@@ -40,7 +40,7 @@ class Source:
 def unevaluated(node, source):
     """Whether a string names a character, which needs the Unicode name list: runnel leaves it alone."""
     text = source.segment(node)
-    return "\\N{" in text and not re.match("[bB]?[rR]", text)
+    return re.search(r"(?<!\\)(\\\\)*\\N\{", text) and not re.match("[bB]?[rR]", text)
 
 
 def literal(node, source):

@@ -86,12 +86,12 @@ const attempts = `
 // events gives each run the history that its state asks for.
 const events = `
 	INSERT INTO event (run_id, id, time, state_type, state_name, attempt, who)
-	SELECT r.id, substr(r.id, 1, 15) || unhex(printf('%02x', k.n)), r.created, k.type, k.name, min(k.n, 1), 'worker host-1'
+	SELECT r.id, CAST(substr(r.id, 1, 15) || unhex(printf('%02x', k.n)) AS BLOB), r.created, k.type, k.name, min(k.n, 1), 'worker host-1'
 	  FROM flow_run r
 	  JOIN (SELECT 0 AS n, 'SCHEDULED' AS type, 'Scheduled' AS name UNION ALL SELECT 1, 'PENDING', 'Pending'
 	        UNION ALL SELECT 2, 'RUNNING', 'Running' UNION ALL SELECT 3, 'COMPLETED', 'Completed') k
 	    ON k.n = 0 OR r.state_type = 'COMPLETED'
-	 WHERE r.id NOT IN (SELECT run_id FROM event)`
+	 WHERE NOT EXISTS (SELECT 1 FROM event e WHERE e.run_id = r.id)`
 
 // fill makes runs, ended or due, in a file that nobody else has open.
 func (b *bench) fill(path, runs string, n int, first, step int64) (err error) {

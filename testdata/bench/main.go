@@ -131,7 +131,9 @@ func (b *bench) rounds(n, quick int) int {
 func (b *bench) show(what string, v interval, unit string) { b.line(what, v, unit, 0) }
 
 // check prints one line and holds it against a mark, which it may not exceed.
-func (b *bench) check(what string, v interval, unit string, mark float64) { b.line(what, v, unit, mark) }
+func (b *bench) check(what string, v interval, unit string, mark float64) {
+	b.line(what, v, unit, mark)
+}
 
 func (b *bench) line(what string, v interval, unit string, mark float64) {
 	spread := ""

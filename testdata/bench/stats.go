@@ -26,7 +26,9 @@ func quantile(samples []float64, q float64) interval {
 
 // ratio compares samples that were taken in turns, pair by pair, so that what
 // else the machine did weighs on both.
-func ratio(a, b []float64) interval { return median(pairwise(a, b, func(x, y float64) float64 { return x / y })) }
+func ratio(a, b []float64) interval {
+	return median(pairwise(a, b, func(x, y float64) float64 { return x / y }))
+}
 
 func difference(a, b []float64) []float64 {
 	return pairwise(a, b, func(x, y float64) float64 { return x - y })
