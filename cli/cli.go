@@ -40,10 +40,9 @@ type grammar struct {
 // app is what a command works with.
 type app struct {
 	*IO
-	ctx     context.Context
-	path    string // of the database
-	noColor bool
-	opened  *store.Store
+	ctx    context.Context
+	path   string // of the database
+	opened *store.Store
 }
 
 // Main runs one command line and gives the exit code. Nothing below it exits.

@@ -68,6 +68,9 @@ func (c deployCmd) Run(a *app) error {
 		return a.printObject(plan, outputFlag{c.Output})
 	}
 	a.printPlan(project, wish, plan, s)
+	if line := prefectLine(flow, wish.JobVariables); line != "" {
+		a.say("prefect: %s", line)
+	}
 	if !c.DryRun {
 		return a.afterDeploy(s, wish)
 	}
@@ -87,8 +90,10 @@ func (c deployCmd) missing() error {
 		hints = append(hints, "the work pool: -p NAME  (list them: runnel work-pool ls)")
 	}
 	if strings.Contains(c.Pool, "=") {
-		return &exitError{code: exitUsage, message: fmt.Sprintf("-p names the work pool here, and %q looks like a parameter", c.Pool),
-			hint: []string{"a parameter is: --param " + store.Quote(c.Pool)}}
+		return &exitError{
+			code: exitUsage, message: fmt.Sprintf("-p names the work pool here, and %q looks like a parameter", c.Pool),
+			hint: []string{"a parameter is: --param " + store.Quote(c.Pool)},
+		}
 	}
 	if len(hints) == 0 {
 		return nil

@@ -38,8 +38,10 @@ func (c deploymentLsCmd) Run(a *app) error {
 		name:    func(d store.Deployment) string { return d.FullName },
 		columns: []string{"Name", "Work Pool", "Queue", "Status", "Tags", "Entrypoint", "Updated"},
 		row: func(d store.Deployment) []string {
-			return []string{d.FullName, orDash(d.WorkPoolName), orDash(d.WorkQueueName), deploymentStatus(d),
-				orDash(strings.Join(d.Tags, ", ")), d.Entrypoint, a.ago(d.Updated)}
+			return []string{
+				d.FullName, orDash(d.WorkPoolName), orDash(d.WorkQueueName), deploymentStatus(d),
+				orDash(strings.Join(d.Tags, ", ")), d.Entrypoint, a.ago(d.Updated),
+			}
 		},
 		empty: "no deployments yet; find a flow and deploy it: runnel discover",
 	}.print(a.IO, c.outputFlag)

@@ -59,8 +59,10 @@ func (a *app) walk(dir string, o discover.Options) (discover.Result, error) {
 		full = filepath.Join(a.Dir, dir)
 	}
 	if info, err := os.Stat(full); err != nil || !info.IsDir() {
-		return discover.Result{}, &exitError{code: exitNotFound, message: fmt.Sprintf("no folder %q", dir),
-			hint: []string{"for one file: runnel deploy " + store.Quote(dir)}}
+		return discover.Result{}, &exitError{
+			code: exitNotFound, message: fmt.Sprintf("no folder %q", dir),
+			hint: []string{"for one file: runnel deploy " + store.Quote(dir)},
+		}
 	}
 	result, err := discover.Walk(a.ctx, full, o)
 	if err != nil || dir == "." {

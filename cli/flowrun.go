@@ -115,8 +115,10 @@ func (a *app) since(text string) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, nil
 	}
-	return time.Time{}, &exitError{code: exitUsage, message: fmt.Sprintf("--since: %q is neither a length of time nor a time", text),
-		hint: []string{"such as 2h, 3d or 2026-12-01T08:00"}}
+	return time.Time{}, &exitError{
+		code: exitUsage, message: fmt.Sprintf("--since: %q is neither a length of time nor a time", text),
+		hint: []string{"such as 2h, 3d or 2026-12-01T08:00"},
+	}
 }
 
 // oneToRead is the run that a word means to a command that only reads: of

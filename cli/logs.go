@@ -57,8 +57,10 @@ func (c flowRunLogsCmd) log(a *app, s *store.Store, run store.Run) (string, erro
 		return "", err
 	}
 	if len(attempts) == 0 {
-		return "", &exitError{code: exitNotFound, message: fmt.Sprintf("%s has no log: it has not started", run.Name),
-			hint: []string{"see why: runnel why " + run.ID.Short()}}
+		return "", &exitError{
+			code: exitNotFound, message: fmt.Sprintf("%s has no log: it has not started", run.Name),
+			hint: []string{"see why: runnel why " + run.ID.Short()},
+		}
 	}
 	if c.Attempt == 0 {
 		return s.LogPath(attempts[len(attempts)-1].Log), nil

@@ -32,8 +32,10 @@ func (c poolCreateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.CreateWorkPool(a.ctx, store.WorkPool{Name: c.Name, Type: c.Type, Description: c.Description,
-		ConcurrencyLimit: c.ConcurrencyLimit, IsPaused: c.Paused})
+	p, err := s.CreateWorkPool(a.ctx, store.WorkPool{
+		Name: c.Name, Type: c.Type, Description: c.Description,
+		ConcurrencyLimit: c.ConcurrencyLimit, IsPaused: c.Paused,
+	})
 	if err != nil {
 		return err
 	}
@@ -73,8 +75,10 @@ func (c poolLsCmd) Run(a *app) error {
 		name:    func(p store.WorkPool) string { return p.Name },
 		columns: []string{"Name", "Type", "Status", "ID", "Concurrency Limit", "Workers", "Late"},
 		row: func(p store.WorkPool) []string {
-			return []string{p.Name, p.Type, statusText(p.Status), p.ID.Short(), limitText(p.ConcurrencyLimit),
-				fmt.Sprint(p.Workers), fmt.Sprint(p.Late)}
+			return []string{
+				p.Name, p.Type, statusText(p.Status), p.ID.Short(), limitText(p.ConcurrencyLimit),
+				fmt.Sprint(p.Workers), fmt.Sprint(p.Late),
+			}
 		},
 		empty: "no work pools yet; make one: runnel work-pool create --type process my-process-pool",
 	}.print(a.IO, c.outputFlag)
@@ -166,8 +170,10 @@ func (c queueLsCmd) Run(a *app) error {
 			if q.LastPolled != nil {
 				polled = a.ago(*q.LastPolled)
 			}
-			return []string{q.WorkPoolName, q.Name, fmt.Sprint(q.Priority), statusText(q.Status),
-				limitText(q.ConcurrencyLimit), polled, fmt.Sprint(q.Late), yesNo(q.Healthy)}
+			return []string{
+				q.WorkPoolName, q.Name, fmt.Sprint(q.Priority), statusText(q.Status),
+				limitText(q.ConcurrencyLimit), polled, fmt.Sprint(q.Late), yesNo(q.Healthy),
+			}
 		},
 		empty: "no work queues: each work pool has one called \"default\"; make a pool: runnel work-pool create my-process-pool",
 	}.print(a.IO, c.outputFlag)

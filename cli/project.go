@@ -40,7 +40,6 @@ func (a *app) project(root string) (project, error) {
 // folder; as kept, to the root.
 func (a *app) readEntrypoint(p project, entrypoint string) (discover.Flow, error) {
 	file, function, named := cutEntrypoint(entrypoint)
-	path := filepath.ToSlash(file)
 	if looksLikeModule(file, named) {
 		return found(discover.Entrypoint(p.root, entrypoint))
 	}
@@ -48,10 +47,9 @@ func (a *app) readEntrypoint(p project, entrypoint string) (discover.Flow, error
 	if !filepath.IsAbs(full) {
 		full = filepath.Join(a.Dir, file)
 	}
+	path := full
 	if relative, err := filepath.Rel(p.root, full); err == nil && filepath.IsLocal(relative) {
 		path = filepath.ToSlash(relative)
-	} else {
-		path = full
 	}
 	if named {
 		path += ":" + function
@@ -109,8 +107,10 @@ func (a *app) interpreter(p project, flow discover.Flow, variables store.Values)
 	if path, err := exec.LookPath("python3"); err == nil {
 		return filepath.Abs(path)
 	}
-	return "", &exitError{code: exitRefused, message: "no Python to run it: no active environment, no .venv in the project, no python3 on PATH",
-		hint: []string{"name one: --job-variable python=/path/to/python3"}}
+	return "", &exitError{
+		code: exitRefused, message: "no Python to run it: no active environment, no .venv in the project, no python3 on PATH",
+		hint: []string{"name one: --job-variable python=/path/to/python3"},
+	}
 }
 
 func (a *app) namedInterpreter(named string) (string, error) {

@@ -108,8 +108,10 @@ func (c runCmd) start(a *app) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, c.At); err == nil {
 		return t, nil
 	}
-	return time.Time{}, &exitError{code: exitUsage, message: fmt.Sprintf("--at: %q is no time", c.At),
-		hint: []string{"such as 2026-12-01T08:00 (local) or 2026-12-01T08:00:00Z"}}
+	return time.Time{}, &exitError{
+		code: exitUsage, message: fmt.Sprintf("--at: %q is no time", c.At),
+		hint: []string{"such as 2026-12-01T08:00 (local) or 2026-12-01T08:00:00Z"},
+	}
 }
 
 // parseDuration reads 90s, 10m, 1h30m, 2d, or a number of seconds.
@@ -125,8 +127,10 @@ func parseDuration(flag, text string) (time.Duration, error) {
 	if d, err := time.ParseDuration(text); err == nil && d > 0 {
 		return d, nil
 	}
-	return 0, &exitError{code: exitUsage, message: fmt.Sprintf("%s: %q is no length of time", flag, text),
-		hint: []string{"such as 90s, 10m, 1h30m or 2d"}}
+	return 0, &exitError{
+		code: exitUsage, message: fmt.Sprintf("%s: %q is no length of time", flag, text),
+		hint: []string{"such as 90s, 10m, 1h30m or 2d"},
+	}
 }
 
 func (c runCmd) deployment(a *app, s *store.Store, d store.Deployment) error {
@@ -283,8 +287,10 @@ func (c runCmd) entrypoint(a *app, s *store.Store) error {
 func (c runCmd) onlyDeployments() error {
 	for flag, value := range map[string]string{"--work-queue": c.WorkQueue, "--in": c.In, "--at": c.At, "--idempotency-key": c.IdempotencyKey} {
 		if value != "" {
-			return &exitError{code: exitUsage, message: flag + " is for a deployment's run; an entrypoint runs here and now",
-				hint: []string{"deploy it first: runnel deploy " + store.Quote(c.Target) + " -n NAME -p POOL"}}
+			return &exitError{
+				code: exitUsage, message: flag + " is for a deployment's run; an entrypoint runs here and now",
+				hint: []string{"deploy it first: runnel deploy " + store.Quote(c.Target) + " -n NAME -p POOL"},
+			}
 		}
 	}
 	return nil

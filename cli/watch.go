@@ -88,12 +88,16 @@ func (w watcher) follow(id store.ID) (store.Run, error) {
 		return run, err
 	}
 	if errors.Is(context.Cause(ctx), errWatchTimeout) {
-		return run, &exitError{code: exitTimeout, message: fmt.Sprintf("%s is still %s after %s of watching", run.Name, run.State.Name, w.limit),
-			hint: []string{"it goes on; cancel it: runnel flow-run cancel " + run.ID.Short()}}
+		return run, &exitError{
+			code: exitTimeout, message: fmt.Sprintf("%s is still %s after %s of watching", run.Name, run.State.Name, w.limit),
+			hint: []string{"it goes on; cancel it: runnel flow-run cancel " + run.ID.Short()},
+		}
 	}
 	w.say("")
-	return run, &exitError{code: exitInterrupted, message: fmt.Sprintf("stopped watching; %s goes on", run.Name),
-		hint: []string{"cancel it: runnel flow-run cancel " + run.ID.Short()}}
+	return run, &exitError{
+		code: exitInterrupted, message: fmt.Sprintf("stopped watching; %s goes on", run.Name),
+		hint: []string{"cancel it: runnel flow-run cancel " + run.ID.Short()},
+	}
 }
 
 func (w watcher) followAttempts(ctx context.Context, id store.ID) (store.Run, error) {

@@ -77,8 +77,10 @@ func (c workerStartCmd) check() error {
 			return nil
 		}
 	}
-	return &exitError{code: exitRefused, message: fmt.Sprintf("no worker of type %q", c.Type),
-		hint: []string{"the types that exist: " + strings.Join(store.PoolTypes, ", ")}}
+	return &exitError{
+		code: exitRefused, message: fmt.Sprintf("no worker of type %q", c.Type),
+		hint: []string{"the types that exist: " + strings.Join(store.PoolTypes, ", ")},
+	}
 }
 
 func (c workerStartCmd) describe() string {

@@ -85,16 +85,6 @@ type stmt struct {
 	rest       []*stmt // else, elif, except, finally, further cases
 }
 
-// children calls fn for each statement directly below s.
-func (s *stmt) children(fn func(*stmt)) {
-	for _, c := range s.body {
-		fn(c)
-	}
-	for _, c := range s.rest {
-		fn(c)
-	}
-}
-
 // typeParam is a PEP 695 parameter; stars is 1 for *Ts and 2 for **P.
 type typeParam struct {
 	name       string

@@ -260,7 +260,7 @@ func (e *entry) function(rel, name string) (Flow, error) {
 		return Flow{}, e.missing(f, name)
 	}
 	if !flow.Deployable {
-		err := e.fail(NotDeployable, rel, flow.QualifiedName+" is "+flow.Reason)
+		err := e.fail(NotDeployable, rel, flow.QualifiedName+" cannot be deployed: "+flow.Reason)
 		err.Line = flow.Line
 		return Flow{}, err
 	}

@@ -160,7 +160,7 @@ func (p *project) module(f *pyFile, dotted string) *pyFile {
 }
 
 func (p *project) modulePath(rel string) *pyFile {
-	if rel == "." || strings.HasPrefix(rel, "..") {
+	if strings.HasPrefix(rel, "..") {
 		return nil
 	}
 	if m := p.file(rel + ".py"); m != nil {

@@ -302,8 +302,10 @@ func (a *attempt) stoppedState(report StopReport) store.State {
 	}
 	switch a.cause {
 	case byTimeout:
-		return store.State{Type: store.Failed, Name: store.NameTimedOut,
-			Message: fmt.Sprintf("timed out after %s; stopped %s", a.job.Timeout, by)}
+		return store.State{
+			Type: store.Failed, Name: store.NameTimedOut,
+			Message: fmt.Sprintf("timed out after %s; stopped %s", a.job.Timeout, by),
+		}
 	case byTerm:
 		return store.NewState(store.Crashed, "stopped from outside: its slot was sent SIGTERM")
 	case byItself, byCancel:

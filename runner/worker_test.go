@@ -47,8 +47,10 @@ func workerHelper(database string) {
 
 func newWorker(s *store.Store, name string, limit *int) *Worker {
 	s.Alive = Liveness(s.Folder())
-	return &Worker{Store: s, Name: name, Pool: "p", Limit: limit, Notify: func(Notice) {},
-		Maker: Maker{Store: s, Env: os.Environ(), Binary: os.Args[0]}}
+	return &Worker{
+		Store: s, Name: name, Pool: "p", Limit: limit, Notify: func(Notice) {},
+		Maker: Maker{Store: s, Env: os.Environ(), Binary: os.Args[0]},
+	}
 }
 
 // world is a database with a pool "p" and scripts to run.
@@ -96,8 +98,10 @@ func (w *world) open() *store.Store {
 func (w *world) script(name, text string, change func(*store.Wish)) {
 	w.t.Helper()
 	check(w.t, os.WriteFile(filepath.Join(w.folder, name+".sh"), []byte("#!/bin/sh\n"+text), 0o755))
-	wish := store.Wish{FlowName: name, Name: "test", Kind: "script", Entrypoint: name + ".sh", Path: w.folder, Pool: "p",
-		ParameterSchema: json.RawMessage(`{"properties":{}}`)}
+	wish := store.Wish{
+		FlowName: name, Name: "test", Kind: "script", Entrypoint: name + ".sh", Path: w.folder, Pool: "p",
+		ParameterSchema: json.RawMessage(`{"properties":{}}`),
+	}
 	if change != nil {
 		change(&wish)
 	}
@@ -135,6 +139,9 @@ func (w *world) output(id store.ID) string {
 	w.t.Helper()
 	attempts, err := w.Attempts(context.Background(), id)
 	check(w.t, err)
+	if len(attempts) == 0 {
+		return ""
+	}
 	var b bytes.Buffer
 	err = CopyRaw(&b, w.LogPath(attempts[len(attempts)-1].Log))
 	if !errors.Is(err, os.ErrNotExist) { // claimed, not yet begun

@@ -121,8 +121,10 @@ func (c *chooser) count(w Worker, queues []WorkQueue) error {
 		inPool += inQueue[q.ID]
 		polled := len(w.Queues) == 0 || slices.Contains(w.Queues, q.Name)
 		if polled && !q.IsPaused {
-			c.queues = append(c.queues, &queueCursor{id: q.ID, priority: q.Priority,
-				free: left(q.ConcurrencyLimit, inQueue[q.ID]), due: math.MinInt64})
+			c.queues = append(c.queues, &queueCursor{
+				id: q.ID, priority: q.Priority,
+				free: left(q.ConcurrencyLimit, inQueue[q.ID]), due: math.MinInt64,
+			})
 		}
 	}
 	c.free = min(left(c.pool.ConcurrencyLimit, inPool), left(w.ConcurrencyLimit, byWorker))

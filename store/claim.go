@@ -151,8 +151,10 @@ func (s *Store) StartJob(ctx context.Context, flow string, job Job, n NewRun, ow
 		if err != nil {
 			return err
 		}
-		run, err := t.insertRun(newRun{flow: id, job: &job, name: n.Name, tags: mergeTags(n.Tags, nil), due: t.now,
-			parameters: n.Parameters, jobVariables: n.JobVariables, timeout: n.TimeoutSeconds, createdBy: n.CreatedBy},
+		run, err := t.insertRun(newRun{
+			flow: id, job: &job, name: n.Name, tags: mergeTags(n.Tags, nil), due: t.now,
+			parameters: n.Parameters, jobVariables: n.JobVariables, timeout: n.TimeoutSeconds, createdBy: n.CreatedBy,
+		},
 			NewState(Scheduled, ""))
 		if err != nil {
 			return err
@@ -322,8 +324,10 @@ func (t *tx) afterEnd(run Run, e End) (State, int64, error) {
 }
 
 func retryState(e End, used, of int) State {
-	return State{Type: Scheduled, Name: NameAwaitingRetry,
-		Message: fmt.Sprintf("retry %d of %d, after: %s", used, of, e.State.Message)}
+	return State{
+		Type: Scheduled, Name: NameAwaitingRetry,
+		Message: fmt.Sprintf("retry %d of %d, after: %s", used, of, e.State.Message),
+	}
 }
 
 type budget struct {

@@ -65,9 +65,11 @@ func (t *tx) createRun(d Deployment, n NewRun) (Run, error) {
 		due = micros(n.At)
 	}
 	state := NewState(Scheduled, "")
-	r := newRun{flow: d.FlowID, deployment: d.ID, deploymentName: d.FullName, queue: queue, parameters: parameters,
+	r := newRun{
+		flow: d.FlowID, deployment: d.ID, deploymentName: d.FullName, queue: queue, parameters: parameters,
 		due: due, name: n.Name, tags: mergeTags(d.Tags, n.Tags), jobVariables: n.JobVariables,
-		key: n.IdempotencyKey, timeout: n.TimeoutSeconds, createdBy: n.CreatedBy}
+		key: n.IdempotencyKey, timeout: n.TimeoutSeconds, createdBy: n.CreatedBy,
+	}
 	return t.insertRun(r, state)
 }
 

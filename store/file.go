@@ -32,8 +32,10 @@ func prepareFile(path string) (created bool, err error) {
 		return false, err
 	}
 	if info.IsDir() {
-		return false, &Error{Code: Unsupported, Message: fmt.Sprintf("%s is a folder, not a database file", path),
-			Hint: []string{"name a file: --db " + filepath.Join(path, "runnel.db")}}
+		return false, &Error{
+			Code: Unsupported, Message: fmt.Sprintf("%s is a folder, not a database file", path),
+			Hint: []string{"name a file: --db " + filepath.Join(path, "runnel.db")},
+		}
 	}
 	return false, checkOwner(path, info)
 }
@@ -89,8 +91,10 @@ func makeFolder(folder string) error {
 }
 
 func folderError(folder string, err error) error {
-	return &Error{Code: Unsupported, Message: fmt.Sprintf("cannot keep a database in %s: %v", folder, err),
-		Hint: []string{"name another file with --db or RUNNEL_DB"}}
+	return &Error{
+		Code: Unsupported, Message: fmt.Sprintf("cannot keep a database in %s: %v", folder, err),
+		Hint: []string{"name another file with --db or RUNNEL_DB"},
+	}
 }
 
 // networkError is the refusal of a disk on which locks are not locks.

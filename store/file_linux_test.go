@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 func mode(t *testing.T, path string) os.FileMode {
@@ -128,7 +127,7 @@ func TestNothingButSQLiteOpensTheFile(t *testing.T) {
 		if pid != os.Getpid() || !strings.Contains(command, "test") {
 			t.Errorf("the lock is held by %d (%s), not by us, %d", pid, command, os.Getpid())
 		}
-		_ = s.busyError(time.Second)
+		_ = s.busyError()
 		other := New(s.Path()) // a second view in one process shares SQLite's own bookkeeping
 		must(t, other.Open(ctx))
 		_, err := other.Runs(ctx, RunFilter{})

@@ -22,6 +22,8 @@ func checkOwner(path string, info fs.FileInfo) error {
 	if u, err := user.LookupId(owner); err == nil {
 		owner = u.Username
 	}
-	return &Error{Code: Unsupported, Message: fmt.Sprintf("%s belongs to the user %s", path, owner),
-		Hint: []string{fmt.Sprintf("work as its owner: sudo -u %s runnel …", owner)}}
+	return &Error{
+		Code: Unsupported, Message: fmt.Sprintf("%s belongs to the user %s", path, owner),
+		Hint: []string{fmt.Sprintf("work as its owner: sudo -u %s runnel …", owner)},
+	}
 }

@@ -97,9 +97,11 @@ func (m *model) pick(worker string) *modelRun {
 }
 
 func (m *model) create(rt *rapid.T) {
-	r := &modelRun{deployment: rapid.SampledFrom(modelDeployments).Draw(rt, "deployment"),
-		queue: rapid.SampledFrom(modelQueues).Draw(rt, "queue"), state: Scheduled, name: "Scheduled",
-		due: m.now.Add(time.Duration(rapid.IntRange(-5, 5).Draw(rt, "due")) * time.Second)}
+	r := &modelRun{
+		deployment: rapid.SampledFrom(modelDeployments).Draw(rt, "deployment"),
+		queue:      rapid.SampledFrom(modelQueues).Draw(rt, "queue"), state: Scheduled, name: "Scheduled",
+		due: m.now.Add(time.Duration(rapid.IntRange(-5, 5).Draw(rt, "due")) * time.Second),
+	}
 	r.id = create(m.t, m.s, m.pool+"/"+r.deployment, func(n *NewRun) { n.Queue, n.At = r.queue, r.due }).ID
 	m.runs = append(m.runs, r)
 }
@@ -107,8 +109,10 @@ func (m *model) create(rt *rapid.T) {
 func (m *model) claim(rt *rapid.T) {
 	worker := rapid.SampledFrom(modelWorkers).Draw(rt, "worker")
 	slots := owners(rapid.IntRange(0, 4).Draw(rt, "slots"))
-	result, err := m.s.Claim(context.Background(), Round{Owners: slots,
-		Worker: Worker{Name: worker, WorkPoolName: m.pool, ConcurrencyLimit: m.limits["worker "+worker]}})
+	result, err := m.s.Claim(context.Background(), Round{
+		Owners: slots,
+		Worker: Worker{Name: worker, WorkPoolName: m.pool, ConcurrencyLimit: m.limits["worker "+worker]},
+	})
 	must(m.t, err)
 	for i, c := range result.Claimed {
 		want := m.pick(worker)

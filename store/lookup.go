@@ -23,8 +23,10 @@ func (s *Store) FindRuns(ctx context.Context, word string) ([]Run, error) {
 		}
 		runs, err := s.Runs(ctx, RunFilter{Deployment: d.FullName, Limit: 1})
 		if err == nil && len(runs) == 0 {
-			return nil, &Error{Code: NotFound, Message: fmt.Sprintf("%s has no runs yet", d.FullName),
-				Hint: []string{"make one: runnel run " + Quote(d.FullName)}}
+			return nil, &Error{
+				Code: NotFound, Message: fmt.Sprintf("%s has no runs yet", d.FullName),
+				Hint: []string{"make one: runnel run " + Quote(d.FullName)},
+			}
 		}
 		return runs, err
 	}

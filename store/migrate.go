@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
-	"time"
 )
 
 //go:embed migrations/*.sql
@@ -27,12 +26,17 @@ func (s *Store) ensureSchema(ctx context.Context) error {
 	var sqliteVersion string
 	// One statement sees one moment: another process may be making the schema
 	// meanwhile.
-	err := s.reader.QueryRowContext(ctx, `
-		SELECT user_version,
-		       sqlite_version(),
-		       (SELECT count(*) FROM sqlite_schema),
-		       (SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('meta', 'flow_run', 'attempt', 'event'))
-		  FROM pragma_user_version`).Scan(&version, &sqliteVersion, &tables, &ours)
+	err := s.whileBusy(ctx, func() error {
+		return s.reader.QueryRowContext(ctx, `
+			SELECT user_version,
+			       sqlite_version(),
+			       (SELECT count(*) FROM sqlite_schema),
+			       (SELECT count(*)
+			          FROM sqlite_schema
+			         WHERE type = 'table'
+			           AND name IN ('meta', 'flow_run', 'attempt', 'event'))
+			  FROM pragma_user_version`).Scan(&version, &sqliteVersion, &tables, &ours)
+	})
 	if err != nil {
 		return s.openError(err)
 	}
@@ -53,11 +57,14 @@ func (s *Store) ensureSchema(ctx context.Context) error {
 }
 
 func (s *Store) openError(err error) error {
-	if isBusy(err) {
-		return s.busyError(busyTimeout * time.Millisecond)
+	var known *Error
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) {
+		return err
 	}
-	return &Error{Code: Unsupported, Message: fmt.Sprintf("cannot read %s as a runnel database: %v", s.path, err),
-		Hint: []string{"name another file with --db or RUNNEL_DB"}}
+	return &Error{
+		Code: Unsupported, Message: fmt.Sprintf("cannot read %s as a runnel database: %v", s.path, err),
+		Hint: []string{"name another file with --db or RUNNEL_DB"},
+	}
 }
 
 // checkNewer allows a file with a newer schema as long as its oldest writer
@@ -69,9 +76,11 @@ func (s *Store) checkNewer(ctx context.Context, version int) error {
 		return s.openError(err)
 	}
 	if oldest, err := strconv.Atoi(text); err != nil || oldest > SchemaVersion {
-		return &Error{Code: Unsupported, Message: fmt.Sprintf(
-			"%s has schema %d, which this runnel (schema %d) is too old to write", s.path, version, SchemaVersion),
-			Hint: []string{"use the newer runnel that wrote it"}}
+		return &Error{
+			Code: Unsupported, Message: fmt.Sprintf(
+				"%s has schema %d, which this runnel (schema %d) is too old to write", s.path, version, SchemaVersion),
+			Hint: []string{"use the newer runnel that wrote it"},
+		}
 	}
 	return nil
 }

@@ -242,8 +242,10 @@ func (s *Store) stateConditions(states []string) (list []condition, err error) {
 		case "":
 			return nil, unknownState(state)
 		case NameLate:
-			list = append(list, condition{"r.state_type = 'SCHEDULED' AND r.state_name = 'Scheduled' AND r.due < ?",
-				[]any{micros(s.Clock().Add(-LateAfter))}})
+			list = append(list, condition{
+				"r.state_type = 'SCHEDULED' AND r.state_name = 'Scheduled' AND r.due < ?",
+				[]any{micros(s.Clock().Add(-LateAfter))},
+			})
 		case NameAwaitingRetry:
 			list = append(list, condition{"r.state_type = 'SCHEDULED' AND r.state_name = ?", []any{name}})
 		case NameTimedOut:

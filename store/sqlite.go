@@ -61,16 +61,27 @@ func openPool(path string, pragmas func() []string, size int) (*sql.DB, error) {
 	return db, nil
 }
 
-// begin waits for the write lock with a flat, jittered retry.
+// begin waits for the write lock.
 func (s *Store) begin(ctx context.Context) error {
+	return s.whileBusy(ctx, func() error {
+		_, err := s.writer.ExecContext(context.WithoutCancel(ctx), "BEGIN IMMEDIATE")
+		return storageError(err)
+	})
+}
+
+// whileBusy repeats a call that other processes keep from its lock: flat and
+// jittered, for as long as this store waits. SQLite's own timeout is not
+// enough for opening: where waiting could be a deadlock, as between two that
+// turn a new file to WAL, it answers BUSY at once.
+func (s *Store) whileBusy(ctx context.Context, call func() error) error {
 	deadline := time.Now().Add(s.giveUp)
 	for {
-		_, err := s.writer.ExecContext(context.WithoutCancel(ctx), "BEGIN IMMEDIATE")
+		err := call()
 		if !isBusy(err) {
-			return storageError(err)
+			return err
 		}
 		if !s.Patient && time.Now().After(deadline) {
-			return s.busyError(s.giveUp)
+			return s.busyError()
 		}
 		pause := 500*time.Microsecond + time.Duration(rand.Int64N(int64(time.Millisecond)))
 		select {
@@ -82,10 +93,10 @@ func (s *Store) begin(ctx context.Context) error {
 }
 
 // busyError names who holds the write lock, where the kernel tells.
-func (s *Store) busyError(waited time.Duration) error {
+func (s *Store) busyError() error {
 	e := &Error{
 		Code:    Busy,
-		Message: fmt.Sprintf("another process has been writing to %s for %s", s.path, waited),
+		Message: fmt.Sprintf("another process has been writing to %s for %s", s.path, s.giveUp),
 		Hint:    []string{"try again; if it stays so, look for a stopped process that has the file open"},
 	}
 	if pid, command := lockHolder(s.path); pid != 0 {

@@ -115,11 +115,15 @@ func (s *Store) openWriter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := pool.Conn(ctx)
+	var conn *sql.Conn
+	err = s.whileBusy(ctx, func() (err error) {
+		conn, err = pool.Conn(context.WithoutCancel(ctx))
+		return err
+	})
 	if err == nil {
 		// Opening may wait by SQLite's own means; from here on the waiting is
 		// ours, flat, since SQLite's growing backoff starves old waiters.
-		_, err = conn.ExecContext(ctx, "PRAGMA busy_timeout = 0")
+		_, err = conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA busy_timeout = 0")
 	}
 	if err != nil {
 		return errors.Join(s.openError(err), pool.Close())
@@ -142,7 +146,7 @@ func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	whole := context.WithoutCancel(ctx)
-	if err := s.openWriter(whole); err != nil {
+	if err := s.openWriter(ctx); err != nil {
 		return err
 	}
 	if err := s.begin(ctx); err != nil {
@@ -296,8 +300,10 @@ func storageError(err error) error {
 	case err == nil:
 		return nil
 	case isFull(err):
-		return &Error{Code: "disk_full", Message: fmt.Sprintf("the disk is full: %v", err),
-			Hint: []string{"free some space, then repeat the command: nothing was changed"}}
+		return &Error{
+			Code: "disk_full", Message: fmt.Sprintf("the disk is full: %v", err),
+			Hint: []string{"free some space, then repeat the command: nothing was changed"},
+		}
 	case errors.Is(err, os.ErrPermission):
 		return &Error{Code: Unsupported, Message: err.Error()}
 	}

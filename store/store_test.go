@@ -38,8 +38,10 @@ func must(t *testing.T, err error) {
 // deploy makes a deployment "hello/nightly" in the pool "p".
 func deploy(t *testing.T, s *Store, with func(*Wish)) Deployment {
 	t.Helper()
-	w := Wish{FlowName: "hello", Name: "nightly", Entrypoint: "hello.py:hello", Kind: "python", Path: "/tmp", Pool: "p",
-		ParameterSchema: json.RawMessage(`{"properties":{"top":{"type":"integer","default":3,"position":0}}}`)}
+	w := Wish{
+		FlowName: "hello", Name: "nightly", Entrypoint: "hello.py:hello", Kind: "python", Path: "/tmp", Pool: "p",
+		ParameterSchema: json.RawMessage(`{"properties":{"top":{"type":"integer","default":3,"position":0}}}`),
+	}
 	if with != nil {
 		with(&w)
 	}

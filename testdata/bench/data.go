@@ -101,8 +101,10 @@ func (b *bench) fill(path, runs string, n int, first, step int64) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
-	for _, statement := range []string{"PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF",
-		"PRAGMA cache_size = -200000", "BEGIN"} {
+	for _, statement := range []string{
+		"PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF",
+		"PRAGMA cache_size = -200000", "BEGIN",
+	} {
 		if _, err := db.ExecContext(b.ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", statement, err)
 		}

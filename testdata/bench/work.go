@@ -174,8 +174,10 @@ func (c *claimer) round(b *bench) (float64, error) {
 	c.ends = c.ends[:0]
 	for _, claimed := range result.Claimed {
 		code := 0
-		c.ends = append(c.ends, store.End{Run: claimed.Run.ID, Attempt: claimed.Attempt, Fence: claimed.Run.Fence,
-			State: store.NewState(store.Completed, ""), ExitCode: &code})
+		c.ends = append(c.ends, store.End{
+			Run: claimed.Run.ID, Attempt: claimed.Attempt, Fence: claimed.Run.Fence,
+			State: store.NewState(store.Completed, ""), ExitCode: &code,
+		})
 	}
 	return t, nil
 }
