@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -210,4 +211,113 @@ func TestImportsGoOneWay(t *testing.T) {
 			}
 		}
 	}
+}
+
+// setUp are the commands of the README that .ci/run runs: they are no examples
+// in the example's folder.
+var setUp = []string{"go run . quickstart", "go test ./..."}
+
+// TestEveryShownCommandIsRun finds blocks that look like commands and are not
+// marked console: nobody would notice when they become untrue.
+func TestEveryShownCommandIsRun(t *testing.T) {
+	check, err := os.ReadFile(".ci/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range setUp {
+		if !strings.Contains(string(check), "\n"+command+"\n") {
+			t.Errorf(".ci/run does not run %q", command)
+		}
+	}
+	looksLikeOne := regexp.MustCompile(`^(\$ |runnel |go |cd |export |sudo )`)
+	pages, err := filepath.Glob("docs/*.md")
+	records, recordsErr := filepath.Glob("docs/decisions/*.md")
+	if err != nil || recordsErr != nil {
+		t.Fatal(err, recordsErr)
+	}
+	for _, page := range append(append(pages, records...), "README.md", "CHANGELOG.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, part := range strings.Split(string(text), "```") {
+			if i%2 == 0 || strings.HasPrefix(part, "console\n") {
+				continue
+			}
+			for line := range strings.Lines(part) {
+				command, _, _ := strings.Cut(line, "#")
+				if looksLikeOne.MatchString(line) && !slices.Contains(setUp, strings.TrimSpace(command)) {
+					t.Errorf("%s shows a command in a block that is not run: %s", page, line)
+				}
+			}
+		}
+	}
+}
+
+// TestReadmeNamesEveryCommand holds the table of commands to the program's own
+// help, both ways. A row is "runnel COMMAND", or "runnel GROUP VERB, VERB".
+func TestReadmeNamesEveryCommand(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown []string
+	cell := regexp.MustCompile("`runnel ([a-z][^`]*)`")
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "| `runnel ") {
+			continue
+		}
+		first, _, _ := strings.Cut(line[1:], "|")
+		for _, found := range cell.FindAllStringSubmatch(first, -1) {
+			shown = append(shown, commandsOfCell(found[1])...)
+		}
+	}
+	binary := filepath.Join(t.TempDir(), "runnel")
+	if err := os.Symlink(os.Args[0], binary); err != nil {
+		t.Fatal(err)
+	}
+	real := commandsOfHelp(t, binary)
+	for _, command := range real {
+		if !slices.Contains(shown, command) {
+			t.Errorf("the README's table lacks: runnel %s", command)
+		}
+	}
+	for _, command := range shown {
+		if !slices.Contains(real, command) {
+			t.Errorf("the README's table has what there is not: runnel %s", command)
+		}
+	}
+}
+
+var commandWord = regexp.MustCompile(`^[a-z][a-z-]*$`)
+
+// commandsOfCell reads "deploy ENTRYPOINT -n NAME" and "worker start, ls".
+func commandsOfCell(cell string) (commands []string) {
+	group, verbs, _ := strings.Cut(cell, " ")
+	for verb := range strings.SplitSeq(verbs, ", ") {
+		if verb, _, _ = strings.Cut(verb, " "); commandWord.MatchString(verb) {
+			commands = append(commands, group+" "+verb)
+		}
+	}
+	if commands == nil {
+		return []string{group}
+	}
+	return commands
+}
+
+// commandsOfHelp walks the help for every command that is no group.
+func commandsOfHelp(t *testing.T, binary string, path ...string) (commands []string) {
+	t.Helper()
+	help, err := exec.Command(binary, append(slices.Clone(path), "--help")...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(path) > 0 && !strings.Contains(string(help), "\nCommands:\n") {
+		return []string{strings.Join(path, " ")}
+	}
+	row := regexp.MustCompile(`(?m)^  ([a-z][a-z-]*)  `)
+	for _, found := range row.FindAllStringSubmatch(string(help), -1) {
+		commands = append(commands, commandsOfHelp(t, binary, append(slices.Clone(path), found[1])...)...)
+	}
+	return commands
 }

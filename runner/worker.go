@@ -81,7 +81,11 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
-		if err := w.runOnce(ctx); err != nil {
+		err := w.runOnce(ctx)
+		if ctx.Err() != nil {
+			return nil // the slots finish
+		}
+		if err != nil {
 			return err
 		}
 		if w.finished() {
@@ -105,7 +109,7 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 			w.empty = false
 		case <-ticker.C:
 			w.empty = false
-			if err := w.look(ctx); err != nil {
+			if err := w.look(ctx); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}

@@ -205,6 +205,8 @@ func TestRunsThroughOneWorkerAreEachStartedOnce(t *testing.T) {
 			t.Fatalf("history of %s: %s", id, text)
 		}
 	}
+	// A slot removes its attempt's folder after it was told that the end is recorded.
+	w.noProcesses()
 	left, err := os.ReadDir(filepath.Join(w.Folder(), "runs"))
 	check(t, err)
 	if len(left) > 0 {
