@@ -1,5 +1,7 @@
 package discover
 
+// atom: a name, a literal, or something in brackets. Strings that stand side by
+// side are one atom.
 func (p *parser) atom() *expr {
 	start := p.pos()
 	switch p.kind() {
@@ -93,6 +95,8 @@ func (p *parser) fields() {
 	p.expect(tokFieldEnd, "the end of the f-string")
 }
 
+// fieldPart reads literal text or one field: {expr = !r :spec}. The spec is again
+// text and fields, which is why it calls itself.
 func (p *parser) fieldPart() {
 	if p.accept(tokFieldMiddle) {
 		return
@@ -178,6 +182,7 @@ func (p *parser) items(first *expr, end tokenKind) []*expr {
 	return items
 }
 
+// list: '[' items ']' or a comprehension. The first item tells which.
 func (p *parser) list() *expr {
 	start := p.pos()
 	p.next()
@@ -226,6 +231,7 @@ func (p *parser) pair() []*expr {
 	return []*expr{key, p.expression()}
 }
 
+// dict reads on after the first pair, which tells a display from a comprehension.
 func (p *parser) dict(start int32, items []*expr) *expr {
 	if p.at(kwFor) || p.at(kwAsync) {
 		if items[0] == nil {
@@ -242,6 +248,7 @@ func (p *parser) dict(start int32, items []*expr) *expr {
 	return p.node(exprDict, start, items...)
 }
 
+// set reads on after the first item of a set or set comprehension.
 func (p *parser) set(start int32, first *expr) *expr {
 	if p.at(kwFor) || p.at(kwAsync) {
 		p.checkElement(first)

@@ -131,6 +131,8 @@ type Options struct {
 	Explain bool
 }
 
+// sort gives the order that users see and diff: by file, then line. Files are read
+// in parallel and come in any order.
 func (r *Result) sort() {
 	slices.SortStableFunc(r.Flows, func(a, b Flow) int {
 		return compareAt(a.File, a.Line, b.File, b.Line)

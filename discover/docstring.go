@@ -39,6 +39,7 @@ func cleanDoc(doc string) string {
 	return strings.Join(lines, "\n")
 }
 
+// expandTabs is str.expandtabs, which cleandoc applies before it counts margins.
 func expandTabs(s string) string {
 	if strings.IndexByte(s, '\t') < 0 {
 		return s
@@ -96,6 +97,7 @@ func parameterDocs(doc string) map[string]string {
 	return out
 }
 
+// isGoogleHeader takes the headers that griffe, and so Prefect, reads as parameters.
 func isGoogleHeader(line string) bool {
 	switch line {
 	case "Args:", "Arguments:", "Parameters:", "Params:", "Keyword Args:", "Keyword Arguments:", "Other Parameters:":
@@ -104,6 +106,7 @@ func isGoogleHeader(line string) bool {
 	return false
 }
 
+// isRule recognises the dashes below a NumPy heading.
 func isRule(line string) bool {
 	line = strings.TrimSpace(line)
 	return len(line) >= 3 && strings.Trim(line, "-") == ""

@@ -209,6 +209,7 @@ func scanPythonFully(p *project, rel string) Result {
 	return out
 }
 
+// skipped turns a skip into the error of the one who asked for that very file.
 func (e *entry) skipped(s Skip) *EntrypointError {
 	kind := FileUnreadable
 	switch {
@@ -302,6 +303,8 @@ func (f *pyFile) byName(name string) (Flow, bool) {
 	return out, found
 }
 
+// missing lists what could have been meant. Where a file has flows, plain
+// functions only count as near misses.
 func (e *entry) missing(f *pyFile, name string) *EntrypointError {
 	err := e.fail(FunctionMissing, f.rel, fmt.Sprintf("no function %q", name))
 	var names, flows []string

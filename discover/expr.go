@@ -20,6 +20,8 @@ func (p *parser) starExprsOrYield() *expr {
 	return p.starExprs()
 }
 
+// yield_expr: 'yield' 'from' expression | 'yield' [star_expressions]. Alone, it
+// ends at whatever cannot start an expression.
 func (p *parser) yield() *expr {
 	start := p.pos()
 	p.next()
@@ -49,6 +51,7 @@ func (p *parser) starExprs() *expr {
 	return p.tuple((*parser).starExpr)
 }
 
+// tuple reads item (',' item)* [',']; without a comma it is the item itself.
 func (p *parser) tuple(item func(*parser) *expr) *expr {
 	start := p.pos()
 	first := item(p)
@@ -79,6 +82,7 @@ func (p *parser) starNamed() *expr {
 	return p.namedExpr()
 }
 
+// starred: '*' bitwise_or, binding tighter than comparisons: *a < b is refused.
 func (p *parser) starred() *expr {
 	start := p.pos()
 	p.next()
@@ -96,6 +100,7 @@ func (p *parser) namedExpr() *expr {
 	return p.expression()
 }
 
+// expression: disjunction ['if' disjunction 'else' expression] | lambdef.
 func (p *parser) expression() *expr {
 	start := p.pos()
 	if !p.enter() {
@@ -118,6 +123,8 @@ func (p *parser) expression() *expr {
 	return e
 }
 
+// disjunction: conjunction ('or' conjunction)*; conjunction: inversion ('and'
+// inversion)*.
 func (p *parser) disjunction() *expr {
 	return p.boolean(kwOr, func() *expr { return p.boolean(kwAnd, p.inversion) })
 }
@@ -134,6 +141,7 @@ func (p *parser) boolean(op tokenKind, operand func() *expr) *expr {
 	return p.node(exprBool, start)
 }
 
+// inversion: 'not' inversion | comparison.
 func (p *parser) inversion() *expr {
 	start := p.pos()
 	if !p.at(kwNot) {
@@ -149,6 +157,8 @@ func (p *parser) inversion() *expr {
 	return e
 }
 
+// comparison reads a chain: a < b < c is one node. Only a single operator is kept
+// by name, for the tests of __name__.
 func (p *parser) comparison() *expr {
 	start := p.pos()
 	left := p.binary(0)
@@ -217,6 +227,7 @@ func (p *parser) binary(level int) *expr {
 	return p.chain(left, start, level)
 }
 
+// chain reads on from left while operators bind at least as tight as level.
 func (p *parser) chain(left *expr, start int32, level int) *expr {
 	for {
 		found := precedence(p.kind())
@@ -235,6 +246,7 @@ func (p *parser) chain(left *expr, start int32, level int) *expr {
 	}
 }
 
+// factor: ('+' | '-' | '~') factor | power.
 func (p *parser) factor() *expr {
 	start := p.pos()
 	switch p.kind() {
@@ -252,6 +264,7 @@ func (p *parser) factor() *expr {
 	return p.power()
 }
 
+// power: await_primary ['**' factor]; the exponent may have a sign.
 func (p *parser) power() *expr {
 	start := p.pos()
 	e := p.awaited()
@@ -267,6 +280,7 @@ func (p *parser) power() *expr {
 	return p.node(exprOther, start)
 }
 
+// await_primary: 'await' primary | primary.
 func (p *parser) awaited() *expr {
 	start := p.pos()
 	if p.accept(kwAwait) {
@@ -322,6 +336,8 @@ func (p *parser) slices() *expr {
 	return p.node(exprTuple, start, items...)
 }
 
+// slice: [expression] ':' [expression] [':' [expression]] | named_expression.
+// Stars came with Python 3.11.
 func (p *parser) slice() *expr {
 	start := p.pos()
 	if p.at('*') {

@@ -49,6 +49,7 @@ func (t *typer) callee(at where, e *expr) string {
 	return ""
 }
 
+// setDefault reads a default; ... says that there is none.
 func (f *field) setDefault(t *typer, at where, e *expr) {
 	value, ok := t.value(at, e)
 	if ok && value == ellipsis {
@@ -231,6 +232,8 @@ func (t *typer) constrained(at where, e *expr) typ {
 	return unknown("not an annotation: " + at.mod.source(e))
 }
 
+// typeVar is what a type variable admits: its bound, one of its constraints, or
+// anything.
 func (t *typer) typeVar(at where, e *expr) typ {
 	for _, k := range e.keywords {
 		if k.name == "bound" {

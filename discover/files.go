@@ -105,6 +105,7 @@ func (w *walker) markSeen(full string) bool {
 	return true
 }
 
+// entry takes a file or enters a folder. A link counts as what it points at.
 func (w *walker) entry(rel string, e fs.DirEntry, depth int) error {
 	dir, link := e.IsDir(), e.Type()&fs.ModeSymlink != 0
 	full := filepath.Join(w.root, filepath.FromSlash(rel))

@@ -43,6 +43,9 @@ func (f *pyFile) functions(fn func(candidate)) {
 	f.visit(f.mod.body, place{}, fn)
 }
 
+// visit keeps track of where it is. A class in a function is as unreachable as the
+// function itself, so nested is handed down; a guard holds for a body, not for
+// its else.
 func (f *pyFile) visit(body []*stmt, at place, fn func(candidate)) {
 	for _, s := range body {
 		switch s.kind {
@@ -88,6 +91,8 @@ func (m *module) source(e *expr) string { return m.text[e.start:e.end] }
 // sourceOuter is e as written, with the parentheses around it.
 func (m *module) sourceOuter(e *expr) string { return m.text[e.outerStart:e.outerEnd] }
 
+// decorate finds the flow decorator among a function's decorators: the outermost,
+// as ast lists them.
 func (f *pyFile) decorate(c *candidate) {
 	for _, d := range c.fn.decorators {
 		flow, _ := f.names.decides(d)
@@ -133,6 +138,7 @@ func (f *pyFile) flows() ([]Flow, []Note) {
 	return flows, notes
 }
 
+// lookalikes says of a function why its decorator, called flow, makes none.
 func (f *pyFile) lookalikes(c candidate) []Note {
 	for _, d := range c.fn.decorators {
 		_, elsewhere := f.names.decides(d)
@@ -177,6 +183,8 @@ func (f *pyFile) flow(c candidate) (Flow, []Note) {
 	return flow, notes
 }
 
+// flowName is Prefect's rule: name or fn.__name__.replace('_', '-'). An empty name
+// counts as none.
 func flowName(options map[string]Option, function string) string {
 	if name, ok := options["name"].Text(); ok && name != "" {
 		return name

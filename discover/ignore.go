@@ -38,6 +38,7 @@ func readIgnore(dir string) ignorer {
 	return rules
 }
 
+// parseIgnore reads one line; ok is false for blank lines and comments.
 func parseIgnore(line string) (ignoreRule, bool) {
 	line = strings.TrimRight(line, " \t\r")
 	if line == "" || line[0] == '#' {
@@ -94,6 +95,7 @@ func (g ignorer) one(parts []string, dir bool) bool {
 	return ignored
 }
 
+// matchSegments matches a path part by part. ** stands for any number of parts.
 func matchSegments(pattern, parts []string) bool {
 	for len(pattern) > 0 {
 		if pattern[0] == "**" {

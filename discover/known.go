@@ -154,6 +154,7 @@ func (t *typer) item(at where, args []*expr, i int) typ {
 	return t.annotation(at, args[i])
 }
 
+// tuple is a fixed list of types, or with ... any number of one.
 func (t *typer) tuple(at where, args []*expr) typ {
 	if len(args) == 2 && args[1].kind == exprConstant && args[1].text == "..." {
 		return typ{schema: arrayOf(t.annotation(at, args[0]))}

@@ -154,6 +154,7 @@ func (l *lexer) failTabs() {
 	l.fail(l.pos, "inconsistent use of tabs and spaces in indentation")
 }
 
+// indent opens a block.
 func (l *lexer) indent(col, alt int, top indent) {
 	if len(l.indents) >= maxIndents {
 		l.fail(l.pos, "too many levels of indentation")
@@ -167,6 +168,8 @@ func (l *lexer) indent(col, alt int, top indent) {
 	l.emit(tokIndent, l.pos)
 }
 
+// dedent closes the blocks that are indented deeper; what remains must be one that
+// was opened.
 func (l *lexer) dedent(col, alt int) {
 	for len(l.indents) > 1 && col < l.indents[len(l.indents)-1].col {
 		l.indents = l.indents[:len(l.indents)-1]
@@ -243,6 +246,7 @@ func isNameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || isDigit(c) || c >= utf8.RuneSelf
 }
 
+// name reads an identifier, a keyword, or the prefix of a string.
 func (l *lexer) name() {
 	start := l.pos
 	ascii := true
@@ -343,6 +347,7 @@ func longOperator(s string) (tokenKind, int) {
 	return 0, 0
 }
 
+// open takes a bracket. Newlines inside mean nothing, so the lexer counts them.
 func (l *lexer) open(c byte) {
 	if len(l.parens) >= maxParens {
 		l.fail(l.pos, "too many nested parentheses")
@@ -353,6 +358,7 @@ func (l *lexer) open(c byte) {
 	l.emit(tokenKind(c), l.pos-1)
 }
 
+// close takes the bracket that belongs to the last open one, and no other.
 func (l *lexer) close(c byte) {
 	if len(l.parens) == 0 {
 		l.fail(l.pos, "unmatched '%c'", c)

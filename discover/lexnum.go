@@ -26,6 +26,7 @@ func isHex(c byte) bool {
 	return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
+// radix reads the digits after 0x, 0o or 0b, with single underscores.
 func (l *lexer) radix(start int, name string, ok func(byte) bool) {
 	l.pos += 2
 	for {
@@ -50,6 +51,8 @@ func (l *lexer) radix(start int, name string, ok func(byte) bool) {
 	l.endNumber(start, name)
 }
 
+// decimal reads an int, a float or an imaginary number. An e that no digits follow
+// is not an exponent: it may begin the keyword else.
 func (l *lexer) decimal(start int) {
 	whole := true
 	if l.peek(0) != '.' && !l.digits() {
@@ -119,6 +122,7 @@ func (l *lexer) leadingZero(start int) bool {
 	return true
 }
 
+// endNumber refuses 1abc, but not 1if and the like.
 func (l *lexer) endNumber(start int, name string) {
 	rest := l.src[l.pos:min(l.pos+4, len(l.src))]
 	ok := rest == "" || !isNameByte(rest[0])

@@ -76,6 +76,8 @@ func (l *lexer) failUnterminated(q *quoted) {
 	}
 }
 
+// plainString reads up to the closing quotes. A backslash spares what follows, in
+// raw strings too.
 func (l *lexer) plainString(q *quoted) {
 	body := l.pos
 	escaped := false
@@ -225,6 +227,7 @@ func (l *lexer) skipEscape(q *quoted) {
 	l.pos++
 }
 
+// middle emits the text since start, if there is any.
 func (l *lexer) middle(q *quoted, start int) {
 	if l.pos == start {
 		return

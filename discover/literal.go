@@ -71,6 +71,7 @@ func (v *evaluator) eval(e *expr) (any, bool) {
 	return nil, false
 }
 
+// constantValue leaves ... out: it is no JSON.
 func constantValue(text string) (any, bool) {
 	switch text {
 	case "True":
@@ -105,6 +106,7 @@ func numberValue(text string) (any, bool) {
 	return json.Number(n.String()), true
 }
 
+// unary is a signed number.
 func (v *evaluator) unary(e *expr) (any, bool) {
 	if e.text != "-" && e.text != "+" {
 		return nil, false
@@ -141,6 +143,7 @@ func negate(n json.Number) json.Number {
 	return "-" + n
 }
 
+// sequence evaluates all items, or fails.
 func (v *evaluator) sequence(e *expr) (any, bool) {
 	items := make([]any, 0, len(e.args))
 	for _, arg := range e.args {
@@ -159,6 +162,7 @@ func (v *evaluator) sequence(e *expr) (any, bool) {
 	return items, true
 }
 
+// dict evaluates a display; a **spread makes it no literal.
 func (v *evaluator) dict(e *expr) (any, bool) {
 	out := make(pyDict, 0, len(e.args)/2)
 	for i := 0; i+1 < len(e.args); i += 2 {
@@ -172,6 +176,7 @@ func (v *evaluator) dict(e *expr) (any, bool) {
 	return out, true
 }
 
+// hashable leaves tuples out too: as a key they have no JSON.
 func hashable(v any) bool {
 	switch v.(type) {
 	case []any, pySet, pyDict, pyTuple:
@@ -208,6 +213,8 @@ func (v *evaluator) sum(e *expr) (any, bool) {
 	return total, ok
 }
 
+// combine adds strings and does sums of integers, of bounded size: a default is no
+// reason to compute for long.
 func combine(op byte, a, b any) (any, bool) {
 	switch a := a.(type) {
 	case string:
@@ -265,6 +272,8 @@ var simpleEscapes = map[byte]string{
 	'f': "\f", 'n': "\n", 'r': "\r", 't': "\t", 'v': "\v",
 }
 
+// unescape writes what the escapes of a string stand for. Unknown escapes stay as
+// they are, with a warning in Python.
 func unescape(b *strings.Builder, s string, bytes bool) bool {
 	for len(s) > 0 {
 		i := strings.IndexByte(s, '\\')
@@ -320,6 +329,7 @@ func octal(b *strings.Builder, first byte, s string, bytes bool) string {
 	return s
 }
 
+// writeCode refuses lone surrogates, which UTF-8 cannot hold.
 func writeCode(b *strings.Builder, code uint64, bytes bool) bool {
 	if bytes {
 		b.WriteByte(byte(code))

@@ -109,6 +109,8 @@ func (t *typer) defName(c target, args string) string {
 	}
 }
 
+// kindOf follows the bases to one that is known. The first that says something
+// counts: mixins such as str in class Colour(str, Enum) say nothing.
 func (t *typer) kindOf(c target, depth int) classKind {
 	if depth > maxLookup {
 		return classOpaque
@@ -153,6 +155,8 @@ func dottedOr(e *expr) []string {
 	return []string{""}
 }
 
+// classSchema follows the order of members that pydantic writes: description,
+// properties, required, title, type.
 func (t *typer) classSchema(c target, kind classKind, args []typ) (object, bool) {
 	switch kind {
 	case classEnum, classFlag:
@@ -300,6 +304,8 @@ func (t *typer) classVars(c target, args []typ) map[string]typ {
 	return vars
 }
 
+// classField is one annotated name in a class body. Private names and model_config
+// are no fields of a model, and ClassVar is none anywhere.
 func (t *typer) classField(at where, s *stmt, kind classKind, total bool) (classField, bool) {
 	if s.kind != stmtAssign || s.annotation == nil || len(s.targets) != 1 || s.targets[0].kind != exprName {
 		return classField{}, false
@@ -367,6 +373,7 @@ func fieldTitle(name string) string {
 	return strings.TrimSpace(strings.ReplaceAll(b.String(), "_", " "))
 }
 
+// namedTuple is a JSON array: fields with defaults come last and may be left out.
 func (t *typer) namedTuple(c target) object {
 	var items []any
 	least := 0
@@ -403,6 +410,7 @@ func (t *typer) rootModel(c target) object {
 	return out.with("title", c.class.name)
 }
 
+// enumSchema lists values, not names: a run is given "red", not RED.
 func (t *typer) enumSchema(c target) (object, bool) {
 	members, ok := t.enumMembers(c)
 	if !ok || len(members) == 0 {

@@ -22,6 +22,8 @@ type names struct {
 	options map[string][]keyword // of name = flow(retries=3), by name
 }
 
+// bindNames collects imports and definitions first, since aliases may be written
+// before what they stand for.
 func bindNames(m *module) *names {
 	n := &names{origins: map[string][]string{}, options: map[string][]keyword{}}
 	var assigns []*stmt
@@ -62,6 +64,7 @@ func (n *names) collect(body []*stmt, assigns *[]*stmt) {
 	}
 }
 
+// imported binds a for import a.b, and the full name for from a import b.
 func (n *names) imported(one imported) {
 	switch {
 	case one.module == "" && one.as != "":

@@ -59,6 +59,8 @@ func (p *parser) text() string {
 	return p.src[t.start:t.end]
 }
 
+// next stays on the last token, which is the end of the file: so every look ahead
+// is safe.
 func (p *parser) next() {
 	if p.i < len(p.toks)-1 {
 		p.i++
@@ -73,6 +75,7 @@ func (p *parser) accept(kind tokenKind) bool {
 	return false
 }
 
+// expect takes a token of a kind or fails, saying what was expected.
 func (p *parser) expect(kind tokenKind, what string) {
 	if !p.accept(kind) {
 		p.fail("expected %s", what)
@@ -147,6 +150,7 @@ func (p *parser) statement(out []*stmt) []*stmt {
 	return p.simpleLine(out)
 }
 
+// compound reads the statement that the keyword at hand begins.
 func (p *parser) compound(start int32) *stmt {
 	s := &stmt{start: start}
 	switch p.kind() {
@@ -173,6 +177,7 @@ func (p *parser) compound(start int32) *stmt {
 	return s
 }
 
+// async: def, for or with may follow, and nothing else.
 func (p *parser) async(start int32) *stmt {
 	p.next()
 	switch p.kind() {
@@ -185,6 +190,7 @@ func (p *parser) async(start int32) *stmt {
 	return s
 }
 
+// decorators: ('@' named_expression NEWLINE)+; a function or class must follow.
 func (p *parser) decorated() *stmt {
 	var decorators []*expr
 	for p.accept('@') {
@@ -224,12 +230,14 @@ func (p *parser) block() []*stmt {
 	return out
 }
 
+// else_block: 'else' ':' block, for if, loops and try alike.
 func (p *parser) elseBlock(s *stmt) {
 	if p.accept(kwElse) {
 		s.rest = append(s.rest, p.block()...)
 	}
 }
 
+// ifStatement hangs an elif into rest as an if of its own, as ast does.
 func (p *parser) ifStatement(s *stmt) {
 	s.kind = stmtIf
 	p.next()
@@ -248,6 +256,7 @@ func (p *parser) ifStatement(s *stmt) {
 	p.elseBlock(s)
 }
 
+// for_stmt: 'for' star_targets 'in' star_expressions ':' block [else_block].
 func (p *parser) forStatement(s *stmt) {
 	s.kind = stmtLoop
 	p.next()
@@ -258,6 +267,8 @@ func (p *parser) forStatement(s *stmt) {
 	p.elseBlock(s)
 }
 
+// tryStatement keeps handlers, else and finally together in rest: for finding flows
+// they differ in nothing.
 func (p *parser) tryStatement(s *stmt) {
 	s.kind = stmtTry
 	p.next()
@@ -310,6 +321,8 @@ func (p *parser) handler(s *stmt) {
 	s.rest = append(s.rest, p.block()...)
 }
 
+// withStatement tries the parenthesised form of Python 3.9 first and falls back to
+// items, of which the first may be a tuple or call in parentheses.
 func (p *parser) withStatement(s *stmt) {
 	s.kind = stmtWith
 	p.next()
@@ -334,6 +347,8 @@ func (p *parser) withParens() bool {
 	return p.accept(')') && p.at(':')
 }
 
+// with_item: expression ['as' star_target]. What may follow the target decides
+// between the two forms of with.
 func (p *parser) withItem() {
 	p.expression()
 	if p.accept(kwAs) {
@@ -355,6 +370,7 @@ func (p *parser) name() string {
 	return name
 }
 
+// class_def: 'class' NAME [type_params] ['(' [arguments] ')'] ':' block.
 func (p *parser) class(s *stmt) {
 	s.kind = stmtClass
 	p.next()
@@ -368,6 +384,7 @@ func (p *parser) class(s *stmt) {
 	s.body = p.block()
 }
 
+// function_def: 'def' NAME [type_params] '(' [params] ')' ['->' expression] ':' block.
 func (p *parser) function(s *stmt) {
 	s.kind = stmtFunction
 	p.next()
@@ -444,6 +461,7 @@ type signature struct {
 	defaults bool
 }
 
+// one reads a parameter, or one of the marks / and *.
 func (s *signature) one(end tokenKind) {
 	p := s.p
 	if s.double {
@@ -472,6 +490,7 @@ func (s *signature) one(end tokenKind) {
 	}
 }
 
+// positionalOnly turns all parameters before the / into positional ones.
 func (s *signature) positionalOnly() {
 	if s.slash || s.star || len(s.params) == 0 {
 		s.p.fail("/ must come once, after at least one argument and before *")
@@ -484,6 +503,7 @@ func (s *signature) positionalOnly() {
 	s.p.next()
 }
 
+// starred reads * or *args. A bare one only counts when a name follows it.
 func (s *signature) starred(end tokenKind) {
 	p := s.p
 	if s.star {
@@ -499,6 +519,7 @@ func (s *signature) starred(end tokenKind) {
 	s.add(varPositional)
 }
 
+// add reads name, annotation and default. *args: *Ts came with Python 3.11.
 func (s *signature) add(kind paramKind) {
 	p := s.p
 	a := param{kind: kind, start: p.pos()}

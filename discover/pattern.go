@@ -24,6 +24,8 @@ func (p *parser) match() *stmt {
 	return s
 }
 
+// matchHeader is true when this is a match statement after all: a subject, a
+// colon, and an indented case.
 func (p *parser) matchHeader() bool {
 	p.next()
 	start := p.pos()
@@ -34,6 +36,7 @@ func (p *parser) matchHeader() bool {
 	return p.accept(':') && p.accept(tokNewline) && p.accept(tokIndent) && p.at(tokName) && p.text() == "case"
 }
 
+// case_block: 'case' patterns ['if' named_expression] ':' block.
 func (p *parser) matchCase(s *stmt) {
 	p.next()
 	p.sequence(':', kwIf)
@@ -81,6 +84,7 @@ func (p *parser) starPattern() bool {
 	return true
 }
 
+// as_pattern: closed_pattern ('|' closed_pattern)* ['as' NAME].
 func (p *parser) pattern() {
 	if !p.enter() {
 		return
@@ -98,6 +102,7 @@ func (p *parser) pattern() {
 	p.depth--
 }
 
+// closedPattern is one alternative: a literal, a name, a class or a group.
 func (p *parser) closedPattern() {
 	switch p.kind() {
 	case '-', tokNumber:
@@ -135,6 +140,7 @@ func (p *parser) numberPattern() {
 	}
 }
 
+// groupPattern reads (…) or […], which may be empty.
 func (p *parser) groupPattern(end tokenKind) {
 	p.next()
 	if !p.at(end) {
@@ -163,6 +169,7 @@ func (p *parser) classPattern() {
 	p.expect(')', "')'")
 }
 
+// mappingPattern reads {key: pattern, **rest}; keys are literals or dotted names.
 func (p *parser) mappingPattern() {
 	p.next()
 	for !p.at('}') && !p.at(tokEOF) {

@@ -22,6 +22,7 @@ func newProject(root string) *project {
 	return &project{root: root, read: map[string]*pyFile{}}
 }
 
+// newFile binds the names of a parsed module once; every question uses them.
 func newFile(p *project, rel string, mod *module) *pyFile {
 	return &pyFile{rel: rel, mod: mod, names: bindNames(mod), scope: newScope(mod.body), project: p}
 }
@@ -159,6 +160,8 @@ func (p *project) module(f *pyFile, dotted string) *pyFile {
 	return nil
 }
 
+// modulePath is the module at a path, a file before a package. Nothing above the
+// root is read.
 func (p *project) modulePath(rel string) *pyFile {
 	if strings.HasPrefix(rel, "..") {
 		return nil

@@ -21,6 +21,7 @@ func newScope(body []*stmt) *scope {
 	return s
 }
 
+// add counts every binding: a name that is bound twice is no constant.
 func (s *scope) add(body []*stmt) {
 	for _, st := range body {
 		switch st.kind {
@@ -48,6 +49,7 @@ func (s *scope) add(body []*stmt) {
 	}
 }
 
+// assign records NAME = value; an annotation without a value binds nothing.
 func (s *scope) assign(st *stmt) {
 	for _, t := range st.targets {
 		if t.kind == exprName {

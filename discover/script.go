@@ -133,6 +133,8 @@ func isLeader(text string) bool {
 	return strings.Trim(text, "#/-;%*'!\"<.:|") == ""
 }
 
+// readBlock decodes the YAML strictly: a misspelt key would silently drop a
+// timeout.
 func readBlock(text string, first int) (scriptBlock, error) {
 	var node yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &node); err != nil {
@@ -185,6 +187,7 @@ func yamlError(err error, first int) error {
 	return &blockError{first + line, "flow block: " + msg}
 }
 
+// options are named as a Python flow's are, so that callers see one kind.
 func (b scriptBlock) options() map[string]Option {
 	out := map[string]Option{}
 	if b.Name != "" {

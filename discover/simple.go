@@ -18,6 +18,8 @@ func (p *parser) simpleLine(out []*stmt) []*stmt {
 	return out
 }
 
+// simple reads one simple statement. Only imports, assignments, type aliases and
+// expressions are kept; the rest is checked.
 func (p *parser) simple(s *stmt) {
 	switch p.kind() {
 	case kwPass, kwBreak, kwContinue:
@@ -54,6 +56,7 @@ func (p *parser) simple(s *stmt) {
 	}
 }
 
+// raise_stmt: 'raise' [expression ['from' expression]].
 func (p *parser) raise() {
 	p.next()
 	if p.at(tokNewline) || p.at(';') {
@@ -65,6 +68,7 @@ func (p *parser) raise() {
 	}
 }
 
+// del_stmt: 'del' targets, stars excluded.
 func (p *parser) del() {
 	p.next()
 	for {
@@ -85,6 +89,7 @@ func (p *parser) dotted() string {
 	return name
 }
 
+// import_name: 'import' dotted_as_name (',' dotted_as_name)*.
 func (p *parser) importStatement(s *stmt) {
 	s.kind = stmtImport
 	p.next()
@@ -100,6 +105,8 @@ func (p *parser) importStatement(s *stmt) {
 	}
 }
 
+// import_from: 'from' dots and module 'import' ('*' | names). Three dots are one
+// token.
 func (p *parser) fromStatement(s *stmt) {
 	s.kind = stmtImport
 	p.next()
@@ -176,6 +183,7 @@ func (p *parser) assignment(s *stmt) {
 	}
 }
 
+// annotated assignment: target ':' annotation ['=' value].
 func (p *parser) annotated(s *stmt, target *expr) {
 	if !isSingleTarget(target) {
 		p.failAt(target.start, "only single target can be annotated")

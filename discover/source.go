@@ -108,6 +108,8 @@ func normaliseEncoding(name string) string {
 	return name
 }
 
+// decodeAs decodes by a normalised name. What Python would refuse must fail here
+// too: a file that is half read gives wrong flows.
 func decodeAs(raw []byte, name string) (string, error) {
 	switch name {
 	case "", "utf-8", "utf8", "u8", "utf", "utf-8-sig", "cp65001":
@@ -128,11 +130,32 @@ func decodeAs(raw []byte, name string) (string, error) {
 	if enc == nil {
 		return "", fmt.Errorf("unknown encoding: %s", name)
 	}
+	if single, ok := enc.(*charmap.Charmap); ok {
+		return decodeSingle(raw, single, name)
+	}
 	text, err := enc.NewDecoder().Bytes(raw)
 	if err != nil || bytes.ContainsRune(text, utf8.RuneError) {
 		return "", fmt.Errorf("not valid %s", name)
 	}
 	return string(text), nil
+}
+
+// decodeSingle reads an encoding of one byte a character. Python gives the C1
+// controls of the ISO encodings their own code points; the tables here do not.
+func decodeSingle(raw []byte, enc *charmap.Charmap, name string) (string, error) {
+	var b strings.Builder
+	b.Grow(len(raw) + len(raw)/8)
+	for _, c := range raw {
+		r := enc.DecodeByte(c)
+		if r == utf8.RuneError && 0x80 <= c && c < 0xA0 && strings.HasPrefix(name, "iso") {
+			r = rune(c)
+		}
+		if r == utf8.RuneError {
+			return "", fmt.Errorf("not valid %s", name)
+		}
+		b.WriteRune(r)
+	}
+	return b.String(), nil
 }
 
 // invalidUTF8 is the offset of the first byte that is not UTF-8, or -1.

@@ -180,6 +180,7 @@ func (t *typer) union(at where, members []*expr) typ {
 	return joined
 }
 
+// anyOf of one member is that member, title rules included.
 func anyOf(members []typ) typ {
 	var schemas []any
 	reason := ""
@@ -211,6 +212,8 @@ func addSchema(schemas []any, s object) []any {
 	return append(schemas, s)
 }
 
+// nullable adds null last. pydantic treats it as the inner type where titles are
+// concerned, so ref is kept.
 func nullable(inner typ) typ {
 	null := object{{"type", "null"}}
 	schemas := addSchema(addSchema(nil, inner.schema), null)

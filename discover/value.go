@@ -190,6 +190,7 @@ func (t *typer) constructed(at where, e *expr) (any, bool) {
 	return nil, false
 }
 
+// oneArgument reads Path("x"), UUID("…"), Decimal("1.5") and Decimal(2).
 func oneArgument(name string, args []any, named object) (any, bool) {
 	if len(named) > 0 || len(args) > 1 {
 		return nil, false

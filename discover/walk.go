@@ -108,6 +108,8 @@ func scanFile(p *project, rel string) Result {
 	return scanScript(rel, head)
 }
 
+// scanScript looks for a block in the head of any file. One with NUL bytes is
+// binary.
 func scanScript(rel string, head []byte) Result {
 	if bytes.IndexByte(head, 0) >= 0 {
 		return Result{}

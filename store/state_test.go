@@ -201,8 +201,10 @@ func TestWhatARunWaitsFor(t *testing.T) {
 
 func register(t *testing.T, s *Store, name string, limit *int, queues ...string) Worker {
 	t.Helper()
-	w, err := s.RegisterWorker(context.Background(), Worker{ID: NewID(), Name: name, WorkPoolName: "p", Queues: queues,
-		ConcurrencyLimit: limit, Host: "here", PID: 1, Proof: "proof of " + name})
+	w, err := s.RegisterWorker(context.Background(), Worker{
+		ID: NewID(), Name: name, WorkPoolName: "p", Queues: queues,
+		ConcurrencyLimit: limit, Host: "here", PID: 1, Proof: "proof of " + name,
+	})
 	must(t, err)
 	return w
 }
