@@ -121,7 +121,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|s|m|h)( ago)?|now)\b`), "LONG"},
 	{regexp.MustCompile(`python /\S+`), "python PATH"},
 	{regexp.MustCompile(`\b[\w.-]+-\d{3,}\b`), "WORKER"},
-	{regexp.MustCompile(`peak memory \d+ MiB`), "peak memory M"},
+	{regexp.MustCompile(`peak memory \d+ [KMG]iB`), "peak memory M"},
 	{regexp.MustCompile(`[ \t]+`), " "},
 	{regexp.MustCompile(`(?m) +$`), ""},
 }

@@ -67,7 +67,15 @@ type exited int
 
 func (a *app) run(args []string) (err error) {
 	var g grammar
-	parser, err := kong.New(&g,
+	defer func() {
+		if code, isExit := recover().(exited); isExit && code != 0 {
+			err = &exitError{code: int(code)}
+		}
+	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := a.parse(&g, args,
 		kong.Name("runnel"),
 		kong.Description("Runnel deploys flows and runs them, on one machine, from one SQLite file."),
 		kong.Writers(a.Out, a.Err),
@@ -77,18 +85,6 @@ func (a *app) run(args []string) (err error) {
 	)
 	if err != nil {
 		return err
-	}
-	defer func() {
-		if code, isExit := recover().(exited); isExit && code != 0 {
-			err = &exitError{code: int(code)}
-		}
-	}()
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	command, err := parser.Parse(args)
-	if err != nil {
-		return usageError(err, args)
 	}
 	if g.NoColor {
 		env := a.Env

@@ -92,13 +92,18 @@ func (c discoverCmd) show(a *app, found discover.Result) error {
 	err := list[discover.Flow]{
 		items:   found.Flows,
 		name:    func(f discover.Flow) string { return f.Entrypoint },
-		columns: []string{"Flow", "Entrypoint", "Line", "Parameters", "Description"},
+		group:   func(f discover.Flow) string { return f.File },
+		columns: []string{"Flow", "Function", "Line", "Parameters", "Description"},
 		row: func(f discover.Flow) []string {
 			description := f.Description
 			if !f.Deployable {
 				description = "not deployable: " + f.Reason
 			}
-			return []string{f.FlowName, f.Entrypoint, fmt.Sprint(f.Line), clip(parameterNames(f), 32), clip(description, 48)}
+			function := f.QualifiedName
+			if f.Kind == discover.KindScript {
+				function = "-"
+			}
+			return []string{f.FlowName, function, fmt.Sprint(f.Line), clip(parameterNames(f), 32), clip(description, 64)}
 		},
 		empty: fmt.Sprintf("no flows in %s: a flow is a Python function with @flow, or a script with a \"# /// flow\" block",
 			plural(found.Files, "file")),

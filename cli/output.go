@@ -28,7 +28,8 @@ type list[T any] struct {
 	name    func(T) string // -o name: a full name or id
 	columns []string
 	row     func(T) []string
-	empty   string // talk for an empty table
+	group   func(T) string // a heading above the rows that share it; nil: none
+	empty   string         // talk for an empty table
 }
 
 func (l list[T]) print(s *IO, f outputFlag) error {
@@ -57,8 +58,26 @@ func (l list[T]) print(s *IO, f outputFlag) error {
 	for i, item := range l.items {
 		rows[i] = l.row(item)
 	}
-	s.printTable(l.columns, rows)
+	if l.group == nil {
+		s.printTable(l.columns, rows)
+		return nil
+	}
+	s.print("%s", strings.Join(l.grouped(s, s.tableLines(l.columns, rows)), "\n"))
 	return nil
+}
+
+// grouped puts headings between the lines of a table.
+func (l list[T]) grouped(s *IO, lines []string) []string {
+	grouped := []string{"  " + lines[0]}
+	heading := ""
+	for i, item := range l.items {
+		if next := l.group(item); next != heading {
+			heading = next
+			grouped = append(grouped, s.colour(s.OutTerminal, blue, heading))
+		}
+		grouped = append(grouped, "  "+lines[i+1])
+	}
+	return grouped
 }
 
 // printObject prints one value as JSON or YAML.
@@ -104,6 +123,11 @@ func encodeJSON(w interface{ Write([]byte) (int, error) }, value any, indent str
 
 // printTable aligns columns, two spaces apart.
 func (s *IO) printTable(columns []string, rows [][]string) {
+	s.print("%s", strings.Join(s.tableLines(columns, rows), "\n")) // one write
+}
+
+// tableLines are a table's lines, the heading first.
+func (s *IO) tableLines(columns []string, rows [][]string) []string {
 	style := lipgloss.NewStyle().PaddingRight(2)
 	t := table.New().
 		Border(lipgloss.HiddenBorder()).
@@ -114,12 +138,10 @@ func (s *IO) printTable(columns []string, rows [][]string) {
 		StyleFunc(func(int, int) lipgloss.Style { return style })
 	lines := strings.Split(t.Render(), "\n")
 	for i, line := range lines {
-		line = strings.TrimRight(line, " ")
-		if i == 0 {
-			line = s.colour(s.OutTerminal, bold, line)
-		}
-		s.print("%s", line)
+		lines[i] = strings.TrimRight(line, " ")
 	}
+	lines[0] = s.colour(s.OutTerminal, bold, lines[0])
+	return lines
 }
 
 // pairs prints names and values, aligned, for inspect commands.

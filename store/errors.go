@@ -48,6 +48,9 @@ func notFound(kind, name string, known []string) *Error {
 
 // Nearest gives the known name that a misspelt one most likely meant, or "".
 func Nearest(name string, known []string) string {
+	if name == "" {
+		return ""
+	}
 	best, distance := "", len(name)/3+2
 	for _, k := range known {
 		if d := editDistance(strings.ToLower(name), strings.ToLower(k)); d < distance {
