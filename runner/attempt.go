@@ -152,11 +152,10 @@ func (a *attempt) startMessage(err error) string {
 func (a *attempt) finish(end store.End) (store.End, bool) {
 	report := a.wait()
 	a.drain()
-	left, _ := a.process.Children()
 	if a.cause == byItself {
 		report.Exit = a.process.Reap()
-		left, _ = a.process.Children()
 	}
+	left, _ := a.process.Children()
 	a.describe(&end, report)
 	a.close()
 	return end, len(left) == 0

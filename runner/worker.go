@@ -42,7 +42,8 @@ type Worker struct {
 	started  time.Time
 	beat     time.Time
 	swept    time.Time
-	empty    bool // the last claim left nothing that could be taken
+	empty    bool      // the last claim left nothing that could be taken
+	next     time.Time // when a run falls due, as the last look or claim saw it; zero: none
 }
 
 // mode is how far a worker is on its way out.
@@ -91,7 +92,7 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 		if w.finished() {
 			return nil
 		}
-		next := w.untilDue(ctx)
+		next := w.untilDue()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -180,7 +181,8 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	var owners []store.Owner
 	if w.mode == working && !w.empty {
 		for _, h := range w.hands {
-			if h.ready && h.claimed == nil {
+			// A slot whose end this round records can have the next run in it.
+			if h.ready && (h.claimed == nil || w.again[h.claimed.Run.ID]) {
 				ready, owners = append(ready, h), append(owners, h.owner)
 			}
 		}
@@ -198,9 +200,18 @@ func (w *Worker) runOnce(ctx context.Context) error {
 		return fmt.Errorf("claim: %w", err)
 	}
 	w.wrote = true
-	w.acknowledge(ctx, result)
+	w.next = result.Next
+	ended := w.acknowledge()
+	started := make([]Notice, len(result.Claimed))
 	for i, c := range result.Claimed {
-		w.handOut(ready[i], c)
+		started[i] = w.handOut(ready[i], c)
+	}
+	// What is shown waits for what is to run.
+	for _, n := range ended {
+		w.notifyEnd(ctx, n)
+	}
+	for _, n := range started {
+		w.Notify(n)
 	}
 	for _, owner := range result.Ring {
 		RingOwner(w.Store, owner)
@@ -226,6 +237,7 @@ func (w *Worker) wants(ctx context.Context, ready int) bool {
 func (w *Worker) due(ctx context.Context) bool {
 	at, err := w.Store.NextDue(ctx, w.self)
 	w.empty = err == nil && (at.IsZero() || at.After(w.Store.Clock()))
+	w.next = at
 	return !w.empty
 }
 
@@ -248,15 +260,16 @@ func (w *Worker) grow(used int) error {
 	return nil
 }
 
-// acknowledge tells the slots that their ends are recorded.
-func (w *Worker) acknowledge(ctx context.Context, result store.RoundResult) {
+// acknowledge tells the slots that their ends are recorded, and gives what is
+// to be shown of them. An end whose run somebody else has taken is done too.
+func (w *Worker) acknowledge() (ended []Notice) {
 	for _, end := range w.ends {
 		for _, h := range w.hands {
 			if h.claimed == nil || h.claimed.Run.ID != end.Run {
 				continue
 			}
 			h.tell(toSlot{Ack: true})
-			w.notifyEnd(ctx, *h.claimed, end)
+			ended = append(ended, Notice{Run: h.claimed.Run, Attempt: h.claimed.Attempt, End: &end})
 			h.claimed, h.since = nil, time.Now()
 			if !w.again[end.Run] {
 				h.ready = false
@@ -266,23 +279,25 @@ func (w *Worker) acknowledge(ctx context.Context, result store.RoundResult) {
 		}
 	}
 	w.ends, w.pids = nil, nil
-	_ = result.Superseded // somebody else has written those runs' ends
+	return ended
 }
 
-func (w *Worker) notifyEnd(ctx context.Context, c store.Claimed, end store.End) {
-	run, err := w.Store.RunByID(ctx, c.Run.ID)
+// notifyEnd shows an end as the database has it: a retry is no end.
+func (w *Worker) notifyEnd(ctx context.Context, n Notice) {
+	run, err := w.Store.RunByID(ctx, n.Run.ID)
 	if err != nil {
-		run = c.Run
-		run.State = end.State
+		run = n.Run
+		run.State = n.End.State
 	}
-	w.Notify(Notice{Run: run, Attempt: c.Attempt, End: &end})
+	n.Run = run
+	w.Notify(n)
 }
 
-func (w *Worker) handOut(h *hand, c store.Claimed) {
+func (w *Worker) handOut(h *hand, c store.Claimed) Notice {
 	h.claimed = &c
 	job := w.Maker.Job(c)
 	h.tell(toSlot{Job: &job})
-	w.Notify(Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log})
+	return Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log}
 }
 
 // hearAll takes what else the slots have said, so that one transaction
@@ -346,15 +361,11 @@ func (w *Worker) lost(ctx context.Context, h *hand) {
 
 // untilDue fires when the next run of the pool falls due, if that is sooner
 // than the next look.
-func (w *Worker) untilDue(ctx context.Context) <-chan time.Time {
-	if w.mode != working {
+func (w *Worker) untilDue() <-chan time.Time {
+	if w.mode != working || w.next.IsZero() {
 		return nil
 	}
-	at, err := w.Store.NextDue(ctx, w.self)
-	if err != nil || at.IsZero() {
-		return nil
-	}
-	wait := at.Sub(w.Store.Clock())
+	wait := w.next.Sub(w.Store.Clock())
 	if wait <= 0 || wait > lookEvery {
 		return nil
 	}

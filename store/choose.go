@@ -383,20 +383,21 @@ func (c *chooser) next() (at time.Time, err error) {
 	return at, nil
 }
 
+const selectNextDue = `
+	SELECT min((SELECT min(r.due)
+	              FROM flow_run r INDEXED BY flow_run_due
+	             WHERE r.state_type = 'SCHEDULED'
+	               AND r.work_queue_id = q.id))
+	  FROM work_queue q
+	  JOIN work_pool p ON p.id = q.work_pool_id
+	 WHERE p.name = ?1
+	   AND (?2 = '[]' OR q.name IN (SELECT value FROM json_each(?2)))`
+
 // NextDue is when the next run of a worker's queues is, or was, due; zero:
 // none waits. It only reads.
 func (s *Store) NextDue(ctx context.Context, w Worker) (time.Time, error) {
 	var due sql.NullInt64
-	err := s.reader.QueryRowContext(ctx, `
-		SELECT min((SELECT min(r.due)
-		              FROM flow_run r INDEXED BY flow_run_due
-		             WHERE r.state_type = 'SCHEDULED'
-		               AND r.work_queue_id = q.id))
-		  FROM work_queue q
-		  JOIN work_pool p ON p.id = q.work_pool_id
-		 WHERE p.name = ?1
-		   AND (?2 = '[]' OR q.name IN (SELECT value FROM json_each(?2)))`,
-		w.WorkPoolName, asJSON(w.Queues)).Scan(&due)
+	err := s.reader.QueryRowContext(ctx, selectNextDue, w.WorkPoolName, asJSON(w.Queues)).Scan(&due)
 	if err != nil || !due.Valid {
 		return time.Time{}, err
 	}

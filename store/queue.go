@@ -126,9 +126,7 @@ func (t *tx) ensureQueue(pool ID, name string) (id ID, err error) {
 	id = NewID()
 	_, err = t.exec(`
 		INSERT INTO work_queue (id, work_pool_id, name, priority, created, updated)
-		SELECT ?1, ?2, ?3, coalesce(max(priority), 0) + 1, ?4, ?4
-		  FROM work_queue
-		 WHERE work_pool_id = ?2`, id, pool, name, t.now)
+		VALUES (?1, ?2, ?3, (SELECT coalesce(max(priority), 0) + 1 FROM work_queue WHERE work_pool_id = ?2), ?4, ?4)`, id, pool, name, t.now)
 	if err != nil {
 		return id, fmt.Errorf("create work queue: %w", err)
 	}

@@ -155,43 +155,45 @@ type RunFilter struct {
 
 // Runs lists runs, newest first.
 func (s *Store) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
-	where, args, err := s.runConditions(ctx, f)
+	query, args, err := s.runsQuery(ctx, f)
 	if err != nil {
 		return nil, err
 	}
+	return collect(ctx, s.reader, s.read, query, args...)
+}
+
+func (s *Store) runsQuery(ctx context.Context, f RunFilter) (query string, args []any, err error) {
+	where, given, err := s.runConditions(ctx, f)
+	if err != nil {
+		return "", nil, err
+	}
 	states, err := s.stateConditions(f.States)
 	if err != nil {
-		return nil, err
+		return "", nil, err
+	}
+	if len(states) == 0 {
+		states = []condition{{"1", nil}}
 	}
 	page := " ORDER BY r.id DESC"
 	if f.Limit > 0 {
 		page += fmt.Sprintf(" LIMIT %d", f.Limit)
 	}
-	if len(states) == 0 {
-		return collect(ctx, s.reader, s.read, selectRun+conditions(where)+page, args...)
-	}
-	// Each state walks its own index, newest first, and stops at the limit; one
-	// query for all of them would sort every run that matches.
+	// The ids come first, by an index alone: each state walks its own, newest
+	// first, and stops at the limit. In one query with the rest, SQLite sorts
+	// every run that matches, and after an ANALYZE every run.
 	var branches []string
-	var all []any
 	for _, state := range states {
-		branches = append(branches, "SELECT id FROM (SELECT r.id FROM flow_run r"+conditions(append(where[:len(where):len(where)], state.text))+page+")")
-		all = append(append(all, args...), state.args...)
+		both := strings.Join(append(where[:len(where):len(where)], state.text), " AND ")
+		branches = append(branches, "SELECT id FROM (SELECT r.id FROM flow_run r WHERE "+both+page+")")
+		args = append(append(args, given...), state.args...)
 	}
-	return collect(ctx, s.reader, s.read, selectRun+" WHERE r.id IN ("+strings.Join(branches, " UNION ")+")"+page, all...)
+	return selectRun + " WHERE r.id IN (" + strings.Join(branches, " UNION ") + ")" + page, args, nil
 }
 
 // condition is a piece of SQL with what it binds.
 type condition struct {
 	text string
 	args []any
-}
-
-func conditions(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(list, " AND ")
 }
 
 func (s *Store) runConditions(ctx context.Context, f RunFilter) (where []string, args []any, err error) {

@@ -30,7 +30,7 @@ type Store struct {
 
 	path   string
 	giveUp time.Duration
-	reader *sql.DB
+	reader *readers
 
 	mu     sync.Mutex // held by the transaction under way
 	pool   *sql.DB    // of one connection, the writer's
@@ -75,9 +75,11 @@ func (s *Store) Open(ctx context.Context) error {
 	if s.Created, err = prepareFile(path); err != nil {
 		return err
 	}
-	if s.reader, err = openPool(path, readerPragmas, 4); err != nil {
+	pool, err := openPool(path, readerPragmas, 4)
+	if err != nil {
 		return err
 	}
+	s.reader = &readers{DB: pool}
 	if err := s.ensureSchema(ctx); err != nil {
 		return errors.Join(err, s.Close())
 	}

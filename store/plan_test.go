@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// explain is how SQLite would answer a query, a line a step.
+func explain(t *testing.T, s *Store, query string, args ...any) string {
+	t.Helper()
+	rows, err := s.writer.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatalf("%v: %s", err, query)
+	}
+	defer rows.Close() //nolint:errcheck // a test's
+	var plan strings.Builder
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		must(t, rows.Scan(&id, &parent, &unused, &step))
+		fmt.Fprintln(&plan, step)
+	}
+	must(t, rows.Err())
+	return plan.String()
+}
+
+// growing is a step whose cost grows with the runs that have ended: a scan of
+// them all, or of all that a deployment, a flow or a pool ever had. The partial
+// indexes hold only what waits and what runs.
+var growing = regexp.MustCompile(`(?m)^(SCAN (r|flow_run)\b.*|SEARCH (r|flow_run) USING.* flow_run_by_(flow|deployment) .*)$`)
+
+var small = regexp.MustCompile(`USING (COVERING )?INDEX flow_run_(due|live)\b`)
+
+func wantFlat(t *testing.T, query, plan string) {
+	t.Helper()
+	for _, step := range growing.FindAllString(plan, -1) {
+		if !small.MatchString(step) {
+			t.Errorf("%s\nis answered by\n%s\nand grows with the runs that have ended: %s", query, plan, step)
+		}
+	}
+}
+
+// playAll does once all that a worker and an operator do, so that every
+// statement of the writer is prepared.
+func playAll(t *testing.T, s *Store) {
+	t.Helper()
+	ctx := context.Background()
+	deploy(t, s, func(w *Wish) {
+		w.Name, w.ConcurrencyLimit, w.CollisionStrategy, w.Retries = "all", ptr(1), ptr(Replace), 1
+	})
+	w := register(t, s, "w", nil)
+	must(t, s.Heartbeat(ctx, w.ID))
+	create(t, s, "all", func(n *NewRun) { n.IdempotencyKey = "k" })
+	first := claimOne(t, s)
+	create(t, s, "all", nil)
+	claim(t, s, 1, nil)
+	change(t, s, "UPDATE work_pool SET concurrency_limit = 1")
+	claim(t, s, 1, nil)
+	must(t, s.End(ctx, endOf(first, NewState(Crashed, "x")), "slot"))
+	must(t, s.PutBack(ctx, claimOne(t, s).Run, "lost", "test"))
+	again := claimOne(t, s)
+	must(t, s.End(ctx, endOf(again, NewState(Failed, "no")), "slot"))
+	retry := claimOne(t, s)
+	_, err := s.Adopt(ctx, retry.Run, owners(1)[0], "test")
+	must(t, err)
+	must(t, s.Settle(ctx, End{Run: retry.Run.ID, Attempt: 2, Fence: retry.Run.Fence + 1, State: NewState(Crashed, "x")}, "test"))
+	create(t, s, "all", nil)
+	_, _, err = s.DeleteDeployment(ctx, "all")
+	must(t, err)
+	change(t, s, "UPDATE work_pool SET concurrency_limit = NULL")
+	must(t, s.EndWorker(ctx, w.ID))
+}
+
+func TestNoStatementGrowsWithTheRunsThatHaveEnded(t *testing.T) {
+	s := open(t)
+	d := deploy(t, s, nil)
+	insertRuns(t, s, d, 3000, Completed)
+	insertRuns(t, s, d, 100, Failed)
+	playAll(t, s)
+	var pool ID
+	must(t, s.reader.QueryRowContext(context.Background(), "SELECT id FROM work_pool").Scan(&pool))
+	filters := []RunFilter{
+		{Limit: 20},
+		{Limit: 20, States: []string{"completed"}},
+		{Limit: 20, States: []string{"completed", "failed", "late"}},
+		{Limit: 20, States: []string{"TimedOut"}},
+		{Limit: 20, Since: s.Clock()},
+		{Limit: 20, States: []string{"failed"}, Since: s.Clock()},
+		{Limit: 20, Deployment: d.FullName},
+		{Limit: 20, Flow: "hello"},
+	}
+	for _, analyzed := range []bool{false, true} {
+		if analyzed {
+			change(t, s, "ANALYZE")
+		}
+		if len(s.stmts) < 25 {
+			t.Errorf("only %d statements were prepared", len(s.stmts))
+		}
+		for query := range s.stmts {
+			if strings.HasPrefix(query, "DELETE FROM deployment") {
+				continue // its whole history must forget it
+			}
+			wantFlat(t, query, explain(t, s, query, make([]any, strings.Count(query, "?"))...))
+		}
+		wantFlat(t, selectNextDue, explain(t, s, selectNextDue, "p", "[]"))
+		for _, f := range filters {
+			query, args, err := s.runsQuery(context.Background(), f)
+			must(t, err)
+			plan := explain(t, s, query, args...)
+			// The newest 20 are read off an index, backwards; nothing is sorted
+			// but the twenties of several states.
+			_, ids, found := strings.Cut(plan, "LIST SUBQUERY")
+			inOrder := regexp.MustCompile(`(SCAN|SEARCH) r USING (COVERING )?INDEX (sqlite_autoindex_flow_run_1|flow_run_by_\w+)`)
+			if !found || !inOrder.MatchString(ids) || strings.Contains(ids, "B-TREE FOR ORDER BY") && len(f.States) < 2 {
+				t.Errorf("%s\nfinds its ids so:\n%s", query, plan)
+			}
+			if !strings.Contains(plan, "SEARCH r USING INDEX sqlite_autoindex_flow_run_1 (id=?)") {
+				t.Errorf("%s\nreads its rows so:\n%s", query, plan)
+			}
+		}
+		for _, c := range []struct{ where, index string }{
+			{" WHERE r.id = ?", "sqlite_autoindex_flow_run_1 (id=?)"},
+			{" WHERE r.name = ? ORDER BY r.id DESC LIMIT 20", "flow_run_by_name (name=?)"},
+		} {
+			if plan := explain(t, s, selectRun+c.where, 1); !strings.Contains(plan, c.index) {
+				t.Errorf("%s is answered by\n%s", c.where, plan)
+			}
+		}
+	}
+}
