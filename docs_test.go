@@ -118,7 +118,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{8}\b`), "ID"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T/]?`), "DATE "},
 	{regexp.MustCompile(`\d\d:\d\d:\d\d(\.\d+)?( [A-Z]{2,5}\b)?`), "TIME"},
-	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|s|m|h)( ago)?|now)\b`), "LONG"},
+	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|s|m \d\ds|h \d\dm)( ago)?|now)\b`), "LONG"},
 	{regexp.MustCompile(`python /\S+`), "python PATH"},
 	{regexp.MustCompile(`\b[\w.-]+-\d{3,}\b`), "WORKER"},
 	{regexp.MustCompile(`peak memory \d+ [KMG]iB`), "peak memory M"},
