@@ -7,6 +7,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -25,6 +26,7 @@ type chooser struct {
 	queues      []*queueCursor
 	deployments map[ID]*candidate
 	running     map[ID]int // live runs by deployment
+	blocked     []string   // deployments that this claim can take nothing of, in hex
 }
 
 // candidate is a deployment that a claim has met.
@@ -218,21 +220,32 @@ func (c *chooser) settleHead(q *queueCursor, result *RoundResult) error {
 			return err
 		}
 		d, err := c.candidate(q.page[0].deployment)
-		if err != nil {
-			return err
-		}
 		switch {
+		case err != nil:
+			return err
 		case d == nil || (d.free > 0 && !d.paused()):
 			return nil
-		case d.free <= 0 && !d.paused():
-			if err := c.collide(d, q.page[0].id, result); err != nil {
-				return err
-			}
+		case d.paused() || d.d.CollisionStrategy == Enqueue:
+			c.passOver(q)
+			continue
+		}
+		if err := c.collide(d, q.page[0].id, result); err != nil {
+			return err
 		}
 		q.page = q.page[1:]
 	}
 	q.page = nil
 	return nil
+}
+
+// passOver leaves out the deployment of a queue's head for the rest of the
+// claim: a backlog of thousands is not read run by run.
+func (c *chooser) passOver(q *queueCursor) {
+	id := q.page[0].deployment
+	if name := hex.EncodeToString(id[:]); !slices.Contains(c.blocked, name) {
+		c.blocked = append(c.blocked, name)
+	}
+	q.page = slices.DeleteFunc(q.page, func(r dueRun) bool { return r.deployment == id })
 }
 
 func (c *chooser) candidate(id ID) (*candidate, error) {
@@ -351,8 +364,9 @@ func (c *chooser) fill(q *queueCursor) (err error) {
 		   AND work_queue_id = ?1
 		   AND due <= ?2
 		   AND (due, id) > (?3, ?4)
+		   AND coalesce(deployment_id, x'') NOT IN (SELECT unhex(value) FROM json_each(?5))
 		 ORDER BY due, id
-		 LIMIT ?5`, q.id, c.until, q.due, q.lastID[:], claimPage)
+		 LIMIT ?6`, q.id, c.until, q.due, q.lastID[:], asJSON(c.blocked), claimPage)
 	if err != nil {
 		return fmt.Errorf("look for due runs: %w", err)
 	}

@@ -44,17 +44,39 @@ func TestAClaimTakesByPriorityThenDueThenID(t *testing.T) {
 	}
 }
 
-func TestAClaimWalksABacklogOfManyPages(t *testing.T) {
+// Runs of equal due times: the id decides where a page ends.
+func TestAClaimReadsManyPages(t *testing.T) {
 	s := open(t)
-	now := freeze(s)
-	deploy(t, s, func(w *Wish) { w.ConcurrencyLimit = ptr(1) })
-	deploy(t, s, func(w *Wish) { w.Name = "behind" })
-	for i := range 2*claimPage + 3 { // of equal due times, so that the id decides where a page ends
-		create(t, s, "hello/nightly", func(n *NewRun) { n.At, n.Name = now.Add(-time.Hour), fmt.Sprint(i) })
+	d := deploy(t, s, nil)
+	const n = 2*claimPage + 3
+	insertRuns(t, s, d, n, Scheduled)
+	claimed := claim(t, s, n+1, nil).Claimed
+	if len(claimed) != n {
+		t.Errorf("claimed %d of %d", len(claimed), n)
 	}
-	create(t, s, "hello/behind", func(n *NewRun) { n.Name = "last" })
-	if got := claimedNames(claim(t, s, 9, nil)); !slices.Equal(got, []string{"0", "last"}) {
-		t.Errorf("claimed %v: the run behind a full deployment's backlog waits", got)
+	for i := range claimed[1:] {
+		if a, b := claimed[i].Run.ID, claimed[i+1].Run.ID; string(a[:]) >= string(b[:]) {
+			t.Fatalf("%s was claimed before %s", a, b)
+		}
+	}
+}
+
+func TestABacklogHoldsUpNobodyBehindIt(t *testing.T) {
+	for what, hold := range map[string]string{
+		"full":   "UPDATE deployment SET concurrency_limit = 1 WHERE name = 'held'",
+		"paused": "UPDATE deployment SET operator_paused = 1 WHERE name = 'held'",
+	} {
+		s := open(t)
+		held := deploy(t, s, func(w *Wish) { w.Name = "held" })
+		create(t, s, "held", nil)
+		claimOne(t, s)
+		insertRuns(t, s, held, 2*claimPage+3, Scheduled)
+		deploy(t, s, func(w *Wish) { w.Name = "behind" })
+		create(t, s, "behind", func(n *NewRun) { n.Name = "last" })
+		change(t, s, hold)
+		if got := claimedNames(claim(t, s, 9, nil)); !slices.Equal(got, []string{"last"}) {
+			t.Errorf("behind the backlog of a deployment that is %s, claimed %v", what, got)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func insertRuns(t testing.TB, s *Store, d Deployment, n int, state StateType) {
 }
 
 func TestEightProcessesClaimEachRunOnceWithinEveryLimit(t *testing.T) {
-	s := open(t)
+	s := openDurable(t)
 	d := deploy(t, s, func(w *Wish) { w.Name, w.ConcurrencyLimit = "limited", ptr(contentionLimit) })
 	free := deploy(t, s, func(w *Wish) { w.Name = "free" })
 	change(t, s, "UPDATE work_pool SET concurrency_limit = ?", contentionPoolLimit)
@@ -63,14 +64,32 @@ func TestEightProcessesClaimEachRunOnceWithinEveryLimit(t *testing.T) {
 		processes = append(processes, play(t, "claim all", s.Path()))
 	}
 	claimed := map[ID]int{}
+	said := make(chan ID)
+	ended := make(chan error)
 	for _, p := range processes {
-		for p.lines.Scan() {
-			var id ID
-			must(t, json.Unmarshal(p.lines.Bytes(), &id))
+		go func() {
+			for p.lines.Scan() {
+				var id ID
+				if err := json.Unmarshal(p.lines.Bytes(), &id); err != nil {
+					t.Error(err)
+				}
+				said <- id
+			}
+			ended <- p.cmd.Wait()
+		}()
+	}
+	for left := len(processes); left > 0; {
+		select {
+		case id := <-said:
 			claimed[id]++
-		}
-		if err := p.cmd.Wait(); err != nil {
-			t.Errorf("a process ended with %v", err)
+		case err := <-ended:
+			left--
+			if err != nil { // what it held, the others would wait for
+				t.Errorf("a process ended with %v", err)
+				for _, p := range processes {
+					_ = p.cmd.Process.Kill()
+				}
+			}
 		}
 	}
 	for id, n := range claimed {
@@ -90,7 +109,7 @@ func TestEightProcessesClaimEachRunOnceWithinEveryLimit(t *testing.T) {
 // What a call has answered is on disk, whatever kills the process next; and
 // a death in the middle holds up nobody else.
 func TestAKilledProcessLosesNothingThatWasAnswered(t *testing.T) {
-	s := open(t)
+	s := openDurable(t)
 	deploy(t, s, nil)
 	pauses := rand.New(rand.NewPCG(1, 2))
 	answered := map[string]string{}
@@ -196,4 +215,31 @@ func TestAChangeOnceBegunIsNotCancelled(t *testing.T) {
 	run, _, err := s.CreateRun(ctx, NewRun{Deployment: "nightly"})
 	must(t, err)
 	wantState(t, s, run.ID, "Scheduled")
+}
+
+// Opening to write waits for nobody's lock and writes nothing: a command pays
+// for its own change alone.
+func TestOpeningToWriteNeitherWaitsNorWrites(t *testing.T) {
+	s := openDurable(t)
+	deploy(t, s, nil)
+	holder := play(t, "hold", s.Path())
+	holder.line(t)
+	wal := fileSize(t, s.Path()+"-wal")
+	other := New(s.Path())
+	must(t, other.Open(context.Background()))
+	other.mu.Lock()
+	err := other.openWriter(context.Background()) // the holder never lets go
+	other.mu.Unlock()
+	must(t, err)
+	if now := fileSize(t, s.Path()+"-wal"); now != wal {
+		t.Errorf("opening wrote %d bytes", now-wal)
+	}
+	must(t, other.Close())
+}
+
+func fileSize(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	must(t, err)
+	return info.Size()
 }

@@ -282,7 +282,9 @@ func (m *model) check(rt *rapid.T) {
 // TestLimitsHoldWhateverHappens plays random sequences of what can happen to
 // the runs of a pool, beside a model that knows the rules the simple way.
 func TestLimitsHoldWhateverHappens(t *testing.T) {
-	must(t, flag.Set("rapid.checks", "40"))
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		must(t, checks.Value.Set("15")) // slow under the race detector; ask for more by the flag
+	}
 	s := open(t)
 	now := freeze(s)
 	pools := 0
@@ -331,5 +333,40 @@ func TestAWorkersLimitCountsWhatAnEarlierOneOfItsNameLeft(t *testing.T) {
 	}
 	if got := len(claim(t, s, 4, func(r *Round) { limited(r); r.Worker.Name = "another" }).Claimed); got != 1 {
 		t.Errorf("another worker claimed %d, want the last one", got)
+	}
+}
+
+func TestEachLimitHoldsWithinOneClaim(t *testing.T) {
+	ctx := context.Background()
+	for what, limit := range map[string]string{
+		"pool":       "UPDATE work_pool SET concurrency_limit = 2",
+		"queue":      "UPDATE work_queue SET concurrency_limit = 2",
+		"deployment": "UPDATE deployment SET concurrency_limit = 2",
+		"worker":     "SELECT 1",
+	} {
+		s := open(t)
+		insertRuns(t, s, deploy(t, s, nil), 5, Scheduled)
+		change(t, s, limit)
+		round := func(r *Round) {
+			if what == "worker" {
+				r.Worker.ConcurrencyLimit = ptr(2)
+			}
+		}
+		claimed := claim(t, s, 5, round).Claimed
+		if len(claimed) != 2 {
+			t.Errorf("%s: with a limit of 2, %d were claimed at once", what, len(claimed))
+		}
+		if again := claim(t, s, 5, round).Claimed; len(again) != 0 {
+			t.Errorf("%s: when full, %d were claimed", what, len(again))
+		}
+		_, err := s.Cancel(ctx, claimed[0].Run.ID, "enough", "test") // it runs still
+		must(t, err)
+		if again := claim(t, s, 5, round).Claimed; len(again) != 0 {
+			t.Errorf("%s: beside one that is Cancelling, %d were claimed", what, len(again))
+		}
+		must(t, s.End(ctx, endOf(claimed[1], NewState(Completed, "")), "slot"))
+		if again := claim(t, s, 5, round).Claimed; len(again) != 1 {
+			t.Errorf("%s: one slot is free, and %d were claimed", what, len(again))
+		}
 	}
 }

@@ -53,6 +53,7 @@ func (s *Store) ensureSchema(ctx context.Context) error {
 	case version > SchemaVersion:
 		return s.checkNewer(ctx, version)
 	}
+	s.newFile = version == 0
 	return s.migrate(ctx)
 }
 

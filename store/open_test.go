@@ -156,7 +156,7 @@ func TestADatabaseIsOneByWhateverNameItIsOpened(t *testing.T) {
 }
 
 func TestEveryConnectionHasItsPragmas(t *testing.T) {
-	s := open(t)
+	s := openDurable(t)
 	// Two readers at once are two connections.
 	for range 2 {
 		conn, err := s.reader.Conn(context.Background())

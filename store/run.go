@@ -60,8 +60,8 @@ type Owner struct {
 	Kind, Host, Proof string
 }
 
-// CROSS JOIN holds SQLite to this order: after an ANALYZE it would scan the few
-// flows first, then every run, and sort.
+// CROSS JOIN holds SQLite to this order: after an ANALYZE it would go through
+// the few flows first, and look for the runs of each.
 const selectRun = `
 	SELECT r.id,
 	       r.name,

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,14 +34,20 @@ func readerPragmas() []string {
 	return []string{fmt.Sprintf("busy_timeout(%d)", busyTimeout), "query_only(1)"}
 }
 
-func writerPragmas() []string {
+// newFilePragma has its effect before the first table only. In a file that has
+// some it is a write, with its wait for the lock and its sync, at every opening.
+const newFilePragma = "auto_vacuum(INCREMENTAL)"
+
+func writerPragmas(newFile bool) []string {
 	pragmas := []string{
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout),
-		"auto_vacuum(INCREMENTAL)", // has its effect on a new file only
 		"journal_mode(WAL)",
 		"synchronous(FULL)",
 		"foreign_keys(1)",
 		fmt.Sprintf("journal_size_limit(%d)", walLimit),
+	}
+	if newFile {
+		pragmas = slices.Insert(pragmas, 1, newFilePragma)
 	}
 	if runtime.GOOS == "darwin" {
 		pragmas = append(pragmas, "fullfsync(1)")
@@ -48,8 +55,8 @@ func writerPragmas() []string {
 	return pragmas
 }
 
-func openPool(path string, pragmas func() []string, size int) (*sql.DB, error) {
-	values := url.Values{"_pragma": pragmas(), "_txlock": {"immediate"}}
+func openPool(path string, pragmas []string, size int) (*sql.DB, error) {
+	values := url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}
 	// As a URI, so that a path with a question mark or a percent sign is itself.
 	dsn := (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: values.Encode()}).String()
 	db, err := sql.Open("sqlite", dsn)

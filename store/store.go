@@ -28,9 +28,10 @@ type Store struct {
 	// Created is true when Open made the file.
 	Created bool
 
-	path   string
-	giveUp time.Duration
-	reader *readers
+	path    string
+	giveUp  time.Duration
+	newFile bool // it had no tables when it was opened
+	reader  *readers
 
 	mu     sync.Mutex // held by the transaction under way
 	pool   *sql.DB    // of one connection, the writer's
@@ -75,7 +76,7 @@ func (s *Store) Open(ctx context.Context) error {
 	if s.Created, err = prepareFile(path); err != nil {
 		return err
 	}
-	pool, err := openPool(path, readerPragmas, 4)
+	pool, err := openPool(path, readerPragmas(), 4)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (s *Store) openWriter(ctx context.Context) error {
 	if s.writer != nil {
 		return nil
 	}
-	pool, err := openPool(s.path, writerPragmas, 1)
+	pool, err := openPool(s.path, writerPragmas(s.newFile), 1)
 	if err != nil {
 		return err
 	}

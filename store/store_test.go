@@ -19,8 +19,18 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// open gives a store on a new file.
+// open gives a store on a new file. It does not wait for the disk, which most
+// tests do not ask about; the processes that a test starts do.
 func open(t *testing.T) *Store {
+	t.Helper()
+	s := openDurable(t)
+	change(t, s, "SELECT 1") // opens the writer
+	_, err := s.writer.ExecContext(context.Background(), "PRAGMA synchronous = OFF")
+	must(t, err)
+	return s
+}
+
+func openDurable(t *testing.T) *Store {
 	t.Helper()
 	s := New(filepath.Join(t.TempDir(), "runnel.db"))
 	must(t, s.Open(context.Background()))
