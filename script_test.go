@@ -161,6 +161,11 @@ func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
 			pid = flowPID(ts, ctx, s, args[2])
 		}
 		ts.Check(syscall.Kill(pid, signals[args[0]]))
+		// The kernel stops a process when it next runs.
+		until(ts, "process "+itoa(pid)+" to have stopped", func() bool {
+			id, err := runner.IdentityOf(pid)
+			return args[0] != "STOP" || err == nil && id.Stopped()
+		})
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -22,7 +23,10 @@ var twoLetters = map[string]string{"-jv": "--job-variable", "-cl": "--concurrenc
 
 // numbers are the flags whose value may look like a short flag: "--limit -1"
 // shall be told what a limit is, and nothing of flags.
-var numbers = []string{"--limit", "-l", "--concurrency-limit", "--tail", "--attempt"}
+var numbers = []string{
+	"--limit", "-l", "--concurrency-limit", "--tail", "--attempt",
+	"--in", "--start-in", "--since", "--timeout", "--watch-timeout",
+}
 
 var negative = regexp.MustCompile(`^-[0-9]`)
 
@@ -55,6 +59,17 @@ func rewrite(args []string) []string {
 		rewritten = append(rewritten, arg)
 	}
 	return rewritten
+}
+
+// checkText refuses an argument that is no text: it would be stored, or sought
+// as a file's name, with its bytes replaced.
+func checkText(args []string) error {
+	for _, arg := range args {
+		if !utf8.ValidString(arg) {
+			return usage("an argument is not UTF-8 text: %q", arg[:min(len(arg), 200)])
+		}
+	}
+	return nil
 }
 
 // wantsJSON is true where an error shall be an object, too.
@@ -124,6 +139,9 @@ var translations = []struct {
 	{regexp.MustCompile(`^(--[^:]+): expected .*\bint\b.* but got (".*?")`), func(e *exitError, _ *kong.Node, found []string) {
 		e.message = fmt.Sprintf("%s: %s is no whole number", found[1], found[2])
 	}},
+	{regexp.MustCompile(`^(--[^:]+): bool value must be .* but got (".*")`), func(e *exitError, _ *kong.Node, found []string) {
+		e.message = fmt.Sprintf("%s: %s is neither true nor false", found[1], found[2])
+	}},
 	{regexp.MustCompile(`^(--[^:]+): (expected .* value|missing value)`), func(e *exitError, _ *kong.Node, found []string) {
 		e.message = found[1] + ": its value is missing"
 		e.hint = append(e.hint, "a value that begins with - is given as "+found[1]+"=-…")
@@ -141,16 +159,20 @@ func unexpectedArgument(e *exitError, node *kong.Node, found []string) {
 		return
 	}
 	e.message = fmt.Sprintf("%s has no command %q", commandPath(node), word)
-	if len(e.hint) > 0 {
-		return
+	if node.Parent == nil {
+		e.message = fmt.Sprintf("there is no command %q", word)
 	}
+	var verbs []string
 	for _, leaf := range root(node).Leaves(true) {
 		if leaf.Name == word || slices.Contains(leaf.Aliases, word) {
-			e.hint = append(e.hint, "there is: "+commandPath(leaf))
+			verbs = append(verbs, "there is: "+commandPath(leaf))
 		}
 	}
-	if len(e.hint) == 0 {
-		e.hint = append(e.hint, "the commands are: "+strings.Join(childNames(node), ", "))
+	switch {
+	case len(verbs) > 0:
+		e.hint = verbs // nearer than a word that is spelt alike
+	case len(e.hint) == 0:
+		e.hint = []string{"the commands are: " + strings.Join(childNames(node), ", ")}
 	}
 }
 

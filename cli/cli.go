@@ -66,6 +66,9 @@ func Main(streams *IO, args []string) int {
 type exited int
 
 func (a *app) run(args []string) (err error) {
+	if err := checkText(args); err != nil {
+		return err
+	}
 	var g grammar
 	defer func() {
 		if code, isExit := recover().(exited); isExit && code != 0 {

@@ -179,7 +179,12 @@ func (a *app) parameters(schema store.ParameterSchema, args []string, object str
 	}
 	values, err := store.ParseValues([]byte(text))
 	if err != nil {
-		return nil, &exitError{code: exitUsage, message: "--params: " + err.Error()}
+		e := usage("--params: %s is no JSON object", clip(text, 100))
+		if problem := json.Unmarshal([]byte(text), new(any)); problem != nil {
+			e.message += ": " + problem.Error()
+		}
+		e.hint = []string{`such as {"top": 3}`}
+		return nil, e
 	}
 	for _, arg := range args {
 		name, value, err := schema.Parse(arg)

@@ -40,7 +40,7 @@ func (c deploymentLsCmd) Run(a *app) error {
 		row: func(d store.Deployment) []string {
 			return []string{
 				d.FullName, orDash(d.WorkPoolName), orDash(d.WorkQueueName), deploymentStatus(d),
-				orDash(strings.Join(d.Tags, ", ")), d.Entrypoint, a.ago(d.Updated),
+				orDash(clean(strings.Join(d.Tags, ", "))), d.Entrypoint, a.ago(d.Updated),
 			}
 		},
 		empty: "no deployments yet; find a flow and deploy it: runnel discover",
@@ -94,7 +94,7 @@ func (a *app) showDeployment(d store.Deployment) {
 	pairs := [][2]string{
 		{"deployment", d.FullName},
 		{"id", d.ID.String()},
-		{"description", d.Description},
+		{"description", clean(d.Description)},
 		{"status", deploymentStatus(d)},
 		{"entrypoint", d.Entrypoint},
 		{"root", d.Path},
@@ -102,7 +102,7 @@ func (a *app) showDeployment(d store.Deployment) {
 		{"version", d.Version},
 		{"work pool", d.WorkPoolName},
 		{"work queue", d.WorkQueueName},
-		{"tags", strings.Join(d.Tags, ", ")},
+		{"tags", clean(strings.Join(d.Tags, ", "))},
 		{"concurrency limit", limitText(d.ConcurrencyLimit) + collisionText(d)},
 		{"job variables", nonEmptyObject(compactJSON(d.JobVariables))},
 	}

@@ -58,10 +58,13 @@ func (a *app) walk(dir string, o discover.Options) (discover.Result, error) {
 	if !filepath.IsAbs(full) {
 		full = filepath.Join(a.Dir, dir)
 	}
-	if info, err := os.Stat(full); err != nil || !info.IsDir() {
+	switch info, err := os.Stat(full); {
+	case err != nil:
+		return discover.Result{}, &exitError{code: exitNotFound, message: fmt.Sprintf("no folder %q", dir)}
+	case !info.IsDir():
 		return discover.Result{}, &exitError{
-			code: exitNotFound, message: fmt.Sprintf("no folder %q", dir),
-			hint: []string{"for one file: runnel deploy " + store.Quote(dir)},
+			code: exitUsage, message: fmt.Sprintf("%q is a file, and discover reads folders", dir),
+			hint: []string{"deploy it: runnel deploy " + store.Quote(dir)},
 		}
 	}
 	result, err := discover.Walk(a.ctx, full, o)

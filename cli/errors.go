@@ -67,8 +67,16 @@ var codeWords = map[int]string{
 	exitTimeout: "timeout", exitInterrupted: "interrupted",
 }
 
-// longestMessage bounds an error that echoes what was given, in characters.
-const longestMessage = 2000
+// elide keeps the beginning and the end of a message that echoes something
+// very long: what is wrong with it most often stands behind it.
+func elide(message string) string {
+	const longest, end = 600, 200 // characters
+	runes := []rune(message)
+	if len(runes) <= longest {
+		return message
+	}
+	return string(runes[:longest-end]) + " … " + string(runes[len(runes)-end:])
+}
 
 // errorObject is an error for programs.
 type errorObject struct {
@@ -94,7 +102,7 @@ func (s *IO) report(err error, asJSON bool) {
 		_ = encodeJSON(s.Err, object, "")
 		return
 	}
-	s.say("%s %s", s.colour(s.ErrTerminal, red, "runnel:"), clip(message, longestMessage))
+	s.say("%s %s", s.colour(s.ErrTerminal, red, "runnel:"), elide(message))
 	for _, line := range hint {
 		s.say("  %s", line)
 	}

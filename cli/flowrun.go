@@ -32,14 +32,14 @@ func (flowRunLsCmd) Help() string {
 }
 
 func (c flowRunLsCmd) Run(a *app) error {
+	if c.Limit < 0 {
+		return usage("--limit: %d; it is 0 or more", c.Limit)
+	}
 	s, err := a.settled()
 	if err != nil {
 		return err
 	}
 	filter := store.RunFilter{States: c.State, Deployment: c.Deployment, Flow: c.Flow, Pool: c.Pool}
-	if c.Limit < 0 {
-		return usage("--limit: %d; it is 0 or more", c.Limit)
-	}
 	if c.Limit > 0 {
 		filter.Limit = c.Limit + 1 // one more tells whether there are more
 	}
@@ -83,7 +83,7 @@ func (a *app) runRow(r store.Run) []string {
 		took = duration(end.Sub(*r.StartTime))
 	}
 	state := a.colour(a.OutTerminal, stateColours[string(r.State.Type)], r.State.Name)
-	return []string{r.ID.Short(), r.Name, runOf(r), state, started, took, clip(firstLine(r.State.Message), 60)}
+	return []string{r.ID.Short(), r.Name, runOf(r), state, started, took, clip(firstLine(clean(r.State.Message)), 60)}
 }
 
 // runOf is what a run is a run of.
@@ -107,12 +107,7 @@ func (a *app) since(text string) (time.Time, error) {
 	if back, err := parseDuration("--since", text); err == nil {
 		return a.Clock().Add(-back), nil
 	}
-	for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
-			return t, nil
-		}
-	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
+	if t, ok := parseMoment(text); ok {
 		return t, nil
 	}
 	return time.Time{}, &exitError{
@@ -188,10 +183,10 @@ func (a *app) showInspection(s *store.Store, i inspection) {
 		{"id", r.ID.String()},
 		{"of", runOf(r)},
 		{"state", a.colour(a.OutTerminal, stateColours[string(r.State.Type)], r.State.Name) + " since " + a.local(r.State.Timestamp)},
-		{"message", r.State.Message},
+		{"message", clean(r.State.Message)},
 		{"parameters", nonEmptyObject(compactJSON(r.Parameters))},
 		{"job variables", nonEmptyObject(compactJSON(r.JobVariables))},
-		{"tags", strings.Join(r.Tags, ", ")},
+		{"tags", clean(strings.Join(r.Tags, ", "))},
 		{"work pool", r.WorkPoolName},
 		{"work queue", r.WorkQueueName},
 		{"worker", r.WorkerName},
@@ -211,7 +206,7 @@ func (a *app) showInspection(s *store.Store, i inspection) {
 		}
 		line := fmt.Sprintf("  %s  %-12s %8s  %s", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Name, lasted, e.Who)
 		if e.Message != "" {
-			line += ": " + e.Message
+			line += ": " + clean(e.Message)
 		}
 		a.print("%s", strings.TrimRight(line, " "))
 	}

@@ -78,6 +78,10 @@ func (s *IO) print(format string, args ...any) {
 // style is the one kind of escape sequence that we print ourselves: colour.
 var style = regexp.MustCompile("^\x1b\\[[0-9;]*m")
 
+// clean is safe for text that comes from outside: an exception's message has
+// no business to colour what we print after it.
+func clean(text string) string { return safe(strings.ReplaceAll(text, "\x1b", `\x1b`)) }
+
 // safe writes control characters and bytes that are no UTF-8 as escapes: a
 // name or a message from outside shall not move a terminal's cursor.
 func safe(text string) string {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/charmbracelet/lipgloss"
-	"github.com/charmbracelet/lipgloss/table"
 	"gopkg.in/yaml.v3"
 )
 
@@ -126,19 +125,28 @@ func (s *IO) printTable(columns []string, rows [][]string) {
 	s.print("%s", strings.Join(s.tableLines(columns, rows), "\n")) // one write
 }
 
-// tableLines are a table's lines, the heading first.
+// flat keeps a cell on its line, with a width that can be told.
+var flat = strings.NewReplacer("\n", " ", "\t", "    ")
+
+// tableLines are a table's lines, the heading first. lipgloss's own table lays
+// each cell out by itself, a tenth of a short command's time.
 func (s *IO) tableLines(columns []string, rows [][]string) []string {
-	style := lipgloss.NewStyle().PaddingRight(2)
-	t := table.New().
-		Border(lipgloss.HiddenBorder()).
-		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
-		BorderColumn(false).BorderHeader(false).
-		Headers(columns...).
-		Rows(rows...).
-		StyleFunc(func(int, int) lipgloss.Style { return style })
-	lines := strings.Split(t.Render(), "\n")
-	for i, line := range lines {
-		lines[i] = strings.TrimRight(line, " ")
+	rows = append([][]string{columns}, rows...)
+	widths := make([]int, len(columns))
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = flat.Replace(cell)
+			widths[i] = max(widths[i], lipgloss.Width(row[i]))
+		}
+	}
+	lines := make([]string, len(rows))
+	for n, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(cell)
+			line.WriteString(strings.Repeat(" ", widths[i]-lipgloss.Width(cell)+2))
+		}
+		lines[n] = strings.TrimRight(line.String(), " ")
 	}
 	lines[0] = s.colour(s.OutTerminal, bold, lines[0])
 	return lines

@@ -96,7 +96,7 @@ func valueText(value any) string {
 	case nil:
 		return ""
 	case string:
-		return v
+		return clean(v)
 	}
 	b, err := json.Marshal(value)
 	if err != nil || string(b) == "[]" || string(b) == "{}" {

@@ -118,7 +118,7 @@ func (c poolInspectCmd) Run(a *app) error {
 		{"id", p.ID.String()},
 		{"type", p.Type},
 		{"status", statusText(p.Status)},
-		{"description", p.Description},
+		{"description", clean(p.Description)},
 		{"concurrency limit", limitText(p.ConcurrencyLimit)},
 		{"workers", fmt.Sprint(p.Workers)},
 		{"late runs", fmt.Sprint(p.Late)},

@@ -116,7 +116,7 @@ func (a *app) interpreter(p project, flow discover.Flow, variables store.Values)
 func (a *app) namedInterpreter(named string) (string, error) {
 	path, err := exec.LookPath(named)
 	if err != nil {
-		return "", &exitError{code: exitRefused, message: fmt.Sprintf("job variable python: %v", err)}
+		return "", &exitError{code: exitRefused, message: fmt.Sprintf("job variable python: %q is no program that can be run here", named)}
 	}
 	return filepath.Abs(path)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -100,17 +101,12 @@ func (c runCmd) start(a *app) (time.Time, error) {
 	case c.At == "":
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02 15:04:05"} {
-		if t, err := time.ParseInLocation(layout, c.At, time.Local); err == nil {
-			return t, nil
-		}
-	}
-	if t, err := time.Parse(time.RFC3339, c.At); err == nil {
+	if t, ok := parseMoment(c.At); ok {
 		return t, nil
 	}
 	return time.Time{}, &exitError{
 		code: exitUsage, message: fmt.Sprintf("--at: %q is no time", c.At),
-		hint: []string{"such as 2026-12-01T08:00 (local) or 2026-12-01T08:00:00Z"},
+		hint: []string{"such as 2026-12-01T08:00 (local) or 2026-12-01T08:00+01:00"},
 	}
 }
 
@@ -142,15 +138,30 @@ func (c runCmd) deployment(a *app, s *store.Store, d store.Deployment) error {
 	if err != nil {
 		return err
 	}
+	limit, err := c.watchLimit()
+	if err != nil {
+		return err
+	}
 	n.Deployment = d.FullName
+	until := a.ctx
+	if c.Watch {
+		// From here on a Ctrl-C ends the watching: the run may be there already.
+		var stop context.CancelFunc
+		until, stop = signal.NotifyContext(a.ctx, os.Interrupt)
+		defer stop()
+	}
+	// Whom to wake is read before, so that nothing stands between the commit and
+	// the ring. A worker that starts meanwhile looks by itself; where the bells
+	// cannot be read, the others look within a second.
+	bells, _ := s.Bells(a.ctx, d.WorkPoolName)
 	run, existed, err := s.CreateRun(a.ctx, n)
 	if err != nil {
 		return err
 	}
-	a.ring(s, run.WorkPoolName)
+	runner.RingWorkers(s, bells)
 	c.created(a, s, run, existed)
 	if c.Watch {
-		return c.watch(a, s, run)
+		return c.watch(watcher{app: a, store: s, out: c.logs(a), limit: limit, until: until}, run)
 	}
 	return c.printRun(a, run)
 }
@@ -196,20 +207,20 @@ func (c runCmd) printRun(a *app, run store.Run) error {
 	return nil
 }
 
-func (c runCmd) watch(a *app, s *store.Store, run store.Run) error {
-	w := watcher{app: a, store: s, out: c.logs(a)}
-	if c.WatchTimeout != "" {
-		limit, err := parseDuration("--watch-timeout", c.WatchTimeout)
-		if err != nil {
-			return err
-		}
-		w.limit = limit
+// watchLimit is how long to watch, 0 for as long as it takes.
+func (c runCmd) watchLimit() (time.Duration, error) {
+	if c.WatchTimeout == "" {
+		return 0, nil
 	}
+	return parseDuration("--watch-timeout", c.WatchTimeout)
+}
+
+func (c runCmd) watch(w watcher, run store.Run) error {
 	run, err := w.follow(run.ID)
 	if err != nil {
 		return err
 	}
-	return c.ended(a, run)
+	return c.ended(w.app, run)
 }
 
 // logs is where followed logs go: stdout, but for JSON's sake.
@@ -236,7 +247,7 @@ func (a *app) sayEnd(run store.Run) {
 	}
 	message := ""
 	if run.State.Message != "" {
-		message = ": " + run.State.Message
+		message = ": " + clean(run.State.Message)
 	}
 	a.say("%s %s%s%s", run.Name, a.colour(a.ErrTerminal, stateColours[string(run.State.Type)], run.State.Name), took, message)
 }

@@ -15,18 +15,24 @@ import (
 	"runnel/store"
 )
 
-// logPrinter writes log records as the flow wrote them.
+// logPrinter writes log records as the flow wrote them, in the order of the
+// log.
 type logPrinter struct {
 	w      io.Writer
 	prefix string // before each line, where several runs share a terminal
+	open   string // the stream whose line has not ended yet
 }
 
-func (p logPrinter) visit(r runner.Record) error {
-	end := "\n"
-	if r.Partial && p.prefix == "" {
-		end = ""
+func (p *logPrinter) visit(r runner.Record) error {
+	begin, end := "", "\n"
+	if p.open != "" && p.open != r.Stream {
+		begin = "\n" // the other stream's line is not ours to go on with
 	}
-	_, err := fmt.Fprintf(p.w, "%s%s%s", p.prefix, r.Text, end)
+	p.open = ""
+	if r.Partial && p.prefix == "" {
+		p.open, end = r.Stream, ""
+	}
+	_, err := fmt.Fprintf(p.w, "%s%s%s%s", begin, p.prefix, r.Text, end)
 	return err
 }
 
@@ -63,6 +69,8 @@ type watcher struct {
 	out   logPrinter
 	limit time.Duration // of the watching; 0: none
 	tail  int           // begin with the last lines; 0: all
+	// until ends the watching, too: a Ctrl-C that came before it began.
+	until context.Context
 }
 
 // watchEvery is how often a watched run's row is read: quick enough that a
@@ -72,7 +80,10 @@ const watchEvery = 20 * time.Millisecond
 var errWatchTimeout = errors.New("the watching timed out")
 
 func (w watcher) follow(id store.ID) (store.Run, error) {
-	ctx, stop := signal.NotifyContext(w.ctx, os.Interrupt)
+	if w.until == nil {
+		w.until = w.ctx
+	}
+	ctx, stop := signal.NotifyContext(w.until, os.Interrupt)
 	defer stop()
 	if w.limit > 0 {
 		var cancel context.CancelFunc

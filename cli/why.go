@@ -61,23 +61,39 @@ func (a *app) why(s *store.Store, r store.Run) (string, error) {
 	}
 	text := r.State.Name + " " + a.ago(r.State.Timestamp)
 	if r.State.Message != "" {
-		text += ": " + r.State.Message
+		text += ": " + clean(r.State.Message)
 	}
 	return text, nil
 }
 
 func (a *app) liveText(s *store.Store, r store.Run) string {
-	text := fmt.Sprintf("%s since %s", r.State.Name, duration(a.Clock().Sub(r.State.Timestamp)))
+	text := fmt.Sprintf("%s for %s", r.State.Name, duration(a.Clock().Sub(r.State.Timestamp)))
 	if r.State.Type == store.Cancelling {
-		text = fmt.Sprintf("Cancelling since %s: what is left of its process has not ended yet", duration(a.Clock().Sub(r.State.Timestamp)))
+		text = fmt.Sprintf("Cancelling for %s: what is left of its process has not ended yet", duration(a.Clock().Sub(r.State.Timestamp)))
 	}
 	if p, err := runner.ParseProof(r.Owner.Proof); err == nil {
 		text += fmt.Sprintf(", in slot process %d on %s", p.Identity.PID, p.Identity.Host)
 		if p.Identity.Stopped() {
-			text += fmt.Sprintf(", which was stopped (SIGSTOP): kill -CONT %d lets it go on", p.Identity.PID)
+			return text + fmt.Sprintf(", which was stopped (SIGSTOP): kill -CONT %d lets it go on", p.Identity.PID)
+		}
+		if pid := a.stoppedFlow(s, r); pid != 0 {
+			text += fmt.Sprintf("; its process %d was stopped (SIGSTOP): kill -CONT %d lets it go on", pid, pid)
 		}
 	}
 	return text
+}
+
+// stoppedFlow is the flow's own process where somebody has stopped it, else 0.
+func (a *app) stoppedFlow(s *store.Store, r store.Run) int {
+	attempts, err := s.Attempts(a.ctx, r.ID)
+	if err != nil || len(attempts) == 0 || attempts[len(attempts)-1].PID == nil {
+		return 0
+	}
+	pid := *attempts[len(attempts)-1].PID
+	if id, err := runner.IdentityOf(pid); err == nil && id.Stopped() {
+		return pid
+	}
+	return 0
 }
 
 // waitText is the one thing that a waiting run waits for, the nearest first.
@@ -104,5 +120,5 @@ func (a *app) waitText(r store.Run, w store.Wait) string {
 	case store.WaitPoolLimit, store.WaitQueueLimit, store.WaitDeploymentLimit, store.WaitWorkerLimit:
 		return fmt.Sprintf("the limit of %d on %s %q is reached: it waits for a run to end", w.Limit, w.For, w.Name)
 	}
-	return fmt.Sprintf("is due since %s: a worker of %q takes it at its next look", duration(a.Clock().Sub(r.Due)), r.WorkPoolName)
+	return fmt.Sprintf("has been due for %s: a worker of %q takes it at its next look", duration(a.Clock().Sub(r.Due)), r.WorkPoolName)
 }

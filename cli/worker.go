@@ -48,6 +48,7 @@ func (c workerStartCmd) Run(a *app) error {
 	if err := c.ensurePool(a, s); err != nil {
 		return err
 	}
+	c.missingQueues(a, s)
 	if c.Name == "" {
 		host, _ := os.Hostname()
 		c.Name = fmt.Sprintf("%s-%d", strings.ReplaceAll(orDash(host), "/", "-"), os.Getpid())
@@ -115,6 +116,18 @@ func (c workerStartCmd) ensurePool(a *app, s *store.Store) error {
 	}
 	a.say("created work pool %q", c.Pool)
 	return nil
+}
+
+// missingQueues warns of queues that no deployment has made yet: most likely
+// a slip, but a worker may be started before them.
+func (c workerStartCmd) missingQueues(a *app, s *store.Store) {
+	for _, name := range c.WorkQueue {
+		_, err := s.WorkQueue(a.ctx, c.Pool, name)
+		var known *store.Error
+		if errors.As(err, &known) && known.Code == store.NotFound {
+			a.say("%s yet: %s", known.Message, strings.Join(append(known.Hint, "a deployment with -q "+name+" makes it"), " "))
+		}
+	}
 }
 
 // workerSignals gives a context that ends at SIGHUP, and a channel of the
@@ -208,7 +221,7 @@ func (t *workerTerminal) ended(run store.Run) {
 		text += " after " + duration(run.EndTime.Sub(*run.StartTime))
 	}
 	if run.State.Message != "" {
-		text += ": " + run.State.Message
+		text += ": " + clean(run.State.Message)
 	}
 	if f == nil {
 		t.line(text)
