@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -153,8 +154,19 @@ func (s *slot) attempt(job Job) (again bool) {
 	end, clean := a.run()
 	heard := s.record(end, clean)
 	// What is in the database is no longer needed beside it.
-	_ = os.RemoveAll(job.Folder)
+	removeFolder(job.Folder)
 	return clean && heard
+}
+
+// removeFolder removes an attempt's folder, by the names that it is likely to
+// hold: the next job may be waiting, and listing a folder costs more.
+func removeFolder(folder string) {
+	for _, name := range []string{parametersFile, outcomeFile, stdoutFifo, stderrFifo} {
+		_ = os.Remove(filepath.Join(folder, name))
+	}
+	if os.Remove(folder) != nil {
+		_ = os.RemoveAll(folder)
+	}
 }
 
 // record has the worker write the end; without an answer in time, or without

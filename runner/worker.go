@@ -390,6 +390,10 @@ func (w *Worker) look(ctx context.Context) error {
 	if os.Getpid() == 1 {
 		w.reap()
 	}
+	sweep := now.Sub(w.swept) >= sweepEvery
+	if w.busy() == 0 && !sweep {
+		return nil // no run of ours that could have been cancelled
+	}
 	runs, err := w.Store.LiveRuns(ctx)
 	if err != nil {
 		return err
@@ -399,7 +403,7 @@ func (w *Worker) look(ctx context.Context) error {
 			h.tell(toSlot{Cancel: true})
 		}
 	}
-	if now.Sub(w.swept) < sweepEvery {
+	if !sweep {
 		return nil
 	}
 	w.swept = now
