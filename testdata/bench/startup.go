@@ -47,6 +47,7 @@ func (b *bench) startup() error {
 	b.show("sqlite3 select 1", median(shell), "ms")
 	b.show("version", median(times[1]), "ms")
 	b.check("version / sqlite3", ratio(times[1], shell), "x", 3)
+	b.aim("the same", ratio(times[1], shell), "x", 2)
 	b.show("--help", median(times[2]), "ms")
 	for i, n := range sizes {
 		b.show(fmt.Sprintf("flow-run ls, %d runs", n), median(list[i]), "ms")

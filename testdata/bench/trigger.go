@@ -194,15 +194,15 @@ func (b *bench) triggers(s *stamps, opened *store.Store) error {
 // fromCommit makes a run as the command does, and starts the clock when it is
 // committed.
 func (b *bench) fromCommit(s *stamps, opened *store.Store) (float64, error) {
+	bells, err := opened.Bells(b.ctx, poolName)
+	if err != nil {
+		return 0, err
+	}
 	run, _, err := opened.CreateRun(b.ctx, store.NewRun{Deployment: flowName + "/stamp", CreatedBy: "bench"})
 	if err != nil {
 		return 0, err
 	}
 	start := monotonic()
-	bells, err := opened.Bells(b.ctx, poolName)
-	if err != nil {
-		return 0, err
-	}
 	runner.RingWorkers(opened, bells)
 	t, err := s.since(start)
 	if err != nil {
