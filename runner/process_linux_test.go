@@ -208,13 +208,10 @@ func adoptedHelper(folder string) {
 	p := must(Start(Spec{Argv: []string{"sh", "-c", script}, Dir: folder, Env: os.Environ()}))
 	waited := make(chan Exit)
 	go func() { waited <- must(p.Wait(context.Background())) }()
-	for zombies := 1; zombies > 0 || !exists(filepath.Join(folder, "ready")); time.Sleep(time.Millisecond) {
-		zombies = 0
-		for _, info := range must(listProcesses()) {
-			if info.parent == os.Getpid() && info.dead() {
-				zombies++
-			}
-		}
+	// The flow and the sleeper are left when every orphan has ended and been
+	// reaped; one that was not would stay among the children for ever.
+	for !exists(filepath.Join(folder, "ready")) || len(must(p.Children())) != 2 {
+		time.Sleep(time.Millisecond)
 	}
 	must(0, os.WriteFile(filepath.Join(folder, "end"), nil, 0o600))
 	if exit := <-waited; exit.Code != 5 {
