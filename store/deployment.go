@@ -46,6 +46,13 @@ type Deployment struct {
 	Retries           int       `json:"retries"`
 	RetryDelaySeconds []float64 `json:"retry_delay_seconds"`
 	TimeoutSeconds    *float64  `json:"timeout_seconds"`
+	RetriesOnCrash    int       `json:"retries_on_crash"`
+	// Schedules are in the order of their slugs.
+	Schedules      []DeploymentSchedule `json:"schedules"`
+	Catchup        string               `json:"catchup"`          // latest, all or none
+	MaxLateSeconds *float64             `json:"max_late_seconds"` // null: any
+	JitterSeconds  *float64             `json:"jitter_seconds"`   // null: none
+	ProjectFile    string               `json:"project_file"`     // "" where flags made it
 	Created           time.Time `json:"created"`
 	Updated           time.Time `json:"updated"`
 	queueID           ID
@@ -77,6 +84,11 @@ const selectDeployment = `
 	       d.retries,
 	       d.retry_delay_seconds,
 	       d.timeout_seconds,
+	       d.retries_on_crash,
+	       d.catchup,
+	       d.max_late_seconds,
+	       d.jitter_seconds,
+	       coalesce(d.project_file, ''),
 	       d.created,
 	       d.updated
 	  FROM deployment d
@@ -91,7 +103,8 @@ func scanDeployment(r row) (d Deployment, err error) {
 	err = r.Scan(&d.ID, &d.Name, &d.FlowName, &d.FlowID, &d.Entrypoint, &d.Kind, &d.Path, &d.Interpreter,
 		&d.Description, &d.Version, &tags, &parameters, (*text)(&d.ParameterSchema), &d.EnforceParameterSchema,
 		&variables, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
-		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &created, &updated)
+		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &d.RetriesOnCrash, &d.Catchup,
+		&d.MaxLateSeconds, &d.JitterSeconds, &d.ProjectFile, &created, &updated)
 	if err != nil {
 		return d, err
 	}
@@ -104,12 +117,20 @@ func scanDeployment(r row) (d Deployment, err error) {
 
 // Deployments lists all, by flow and name.
 func (s *Store) Deployments(ctx context.Context) ([]Deployment, error) {
-	return collect(ctx, s.reader, scanDeployment, selectDeployment+" ORDER BY f.name, d.name")
+	list, err := collect(ctx, s.reader, scanDeployment, selectDeployment+" ORDER BY f.name, d.name")
+	if err != nil {
+		return nil, err
+	}
+	return list, addSchedules(ctx, s.reader, list)
 }
 
 // Deployment reads one by "flow/name", or by "name" alone where it is unique.
 func (s *Store) Deployment(ctx context.Context, target string) (Deployment, error) {
-	return deploymentByName(ctx, s.reader, target)
+	d, err := deploymentByName(ctx, s.reader, target)
+	if err != nil {
+		return d, err
+	}
+	return d, withSchedules(ctx, s.reader, &d)
 }
 
 func deploymentByName(ctx context.Context, q querier, target string) (d Deployment, err error) {

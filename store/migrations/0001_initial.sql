@@ -92,6 +92,10 @@ CREATE TABLE schedule (
 	parameters      TEXT NOT NULL DEFAULT '{}' CHECK (json_type(parameters) = 'object'),
 	-- the newest instant that was decided; only moves forward
 	decided         INTEGER NOT NULL,
+	-- the tick whose run waits; NULL where it is paused or over
+	next            INTEGER,
+	-- its waiting run was deleted: whoever looks first makes the one after it
+	unplanned       INTEGER NOT NULL DEFAULT 0 CHECK (unplanned IN (0, 1)),
 	created         INTEGER NOT NULL,
 	updated         INTEGER NOT NULL,
 	UNIQUE (deployment_id, slug)
