@@ -81,7 +81,10 @@ func (t *tx) backfill(b Backfill) ([]BackfillTick, error) {
 	for i := range schedules {
 		s := &schedules[i]
 		// What is due is decided first, or it would be dropped and run.
-		if err := t.settle(d, s); err != nil {
+		if !s.live(d) {
+			s.resumed = t.now
+		}
+		if _, err := t.settle(d, s); err != nil {
 			return nil, err
 		}
 		if ticks, err = t.backfillOne(d, *s, b, queue, ticks); err != nil {

@@ -54,7 +54,7 @@ func (t *tx) drop(d Deployment, s *DeploymentSchedule) (bool, error) {
 	if s.Next != nil {
 		tick, more = micros(*s.Next), true
 	}
-	if !more || tick > t.now {
+	if !more || tick > max(t.now, s.decided) {
 		return false, nil
 	}
 	p := passing{t: t, d: d, s: s}
@@ -70,7 +70,7 @@ func (t *tx) drop(d Deployment, s *DeploymentSchedule) (bool, error) {
 			return false, err
 		}
 	}
-	s.decided = max(s.decided, p.spans[len(p.spans)-1].last)
+	s.decide(p.spans[len(p.spans)-1].last, t.now)
 	return true, t.unplan(s)
 }
 

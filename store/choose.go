@@ -291,8 +291,7 @@ func (c *chooser) settleTick(d *candidate, run *dueRun) (gone bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	before := s.decided
-	if err := c.t.settle(d.d, &s); err != nil || s.decided == before {
+	if dropped, err := c.t.settle(d.d, &s); err != nil || !dropped {
 		return false, err
 	}
 	if s.Next == nil || s.due(d.d, micros(*s.Next)) > c.until {

@@ -32,8 +32,16 @@ type DeploymentSchedule struct {
 	Updated time.Time  `json:"updated"`
 
 	when    Schedule
-	decided int64 // nothing up to here is made again
-	resumed int64 // ticks up to here were kept by a pause
+	decided   int64 // nothing up to here is made again
+	decidedAt int64 // what the clock said then
+	resumed   int64 // ticks up to here were kept by a pause
+}
+
+// decide makes an instant the newest decided one; it only moves forward.
+func (s *DeploymentSchedule) decide(at, now int64) {
+	if at > s.decided {
+		s.decided, s.decidedAt = at, now
+	}
 }
 
 // Schedule is what the definition means.
@@ -50,6 +58,7 @@ const selectSchedule = `
 	       s.operator_paused,
 	       s.parameters,
 	       s.decided,
+	       s.decided_at,
 	       s.next,
 	       s.resumed,
 	       s.created,
@@ -62,7 +71,7 @@ func scanSchedule(r row) (s DeploymentSchedule, err error) {
 	var parameters text
 	var created, updated int64
 	err = r.Scan(&s.ID, &s.DeploymentID, &s.Slug, &s.Kind, &definition, &s.Timezone, &s.Active, &s.OperatorPaused,
-		&parameters, &s.decided, &next, &s.resumed, &created, &updated)
+		&parameters, &s.decided, &s.decidedAt, &next, &s.resumed, &created, &updated)
 	if err != nil {
 		return s, err
 	}

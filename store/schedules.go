@@ -44,7 +44,7 @@ func (s *Store) CreateSchedule(ctx context.Context, deployment string, spec Sche
 }
 
 func newSchedule(d Deployment, now int64) DeploymentSchedule {
-	return DeploymentSchedule{ID: NewID(), DeploymentID: d.ID, Active: true, Parameters: Values{}, decided: now}
+	return DeploymentSchedule{ID: NewID(), DeploymentID: d.ID, Active: true, Parameters: Values{}, decided: now, decidedAt: now}
 }
 
 func freeSlug(one Schedule, old []DeploymentSchedule) string {
@@ -158,7 +158,7 @@ func (s *Store) Replan(ctx context.Context) (said []string, err error) {
 	var wanted bool
 	err = s.reader.QueryRowContext(ctx, `
 		SELECT EXISTS (SELECT 1 FROM schedule WHERE unplanned = 1)
-		       OR EXISTS (SELECT 1 FROM schedule WHERE decided > ?)`, micros(s.Clock().Add(wrongClock))).Scan(&wanted)
+		       OR EXISTS (SELECT 1 FROM schedule WHERE decided_at > ?)`, micros(s.Clock().Add(wrongClock))).Scan(&wanted)
 	if err != nil || !wanted {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (s *Store) Replan(ctx context.Context) (said []string, err error) {
 		said = nil
 		list, err := collect(t.ctx, t, scanSchedule, selectSchedule+`
 			 WHERE s.unplanned = 1
-			    OR s.decided > ?`, t.now+wrongClock.Microseconds())
+			    OR s.decided_at > ?`, t.now+wrongClock.Microseconds())
 		for i := range list {
 			if err == nil {
 				err = t.replan(&list[i], &said)
@@ -182,13 +182,13 @@ func (t *tx) replan(s *DeploymentSchedule, said *[]string) error {
 	if err != nil {
 		return err
 	}
-	if s.decided > t.now+wrongClock.Microseconds() {
+	if s.decidedAt > t.now+wrongClock.Microseconds() {
 		*said = append(*said, fmt.Sprintf("schedule %s of %s had been decided up to %s, by a clock that was wrong: it goes on from now",
 			s.Slug, d.FullName, instant(s.decided).Format(time.RFC3339)))
 		if err := t.unplan(s); err != nil {
 			return err
 		}
-		s.decided = t.now
+		s.decided, s.decidedAt = t.now, t.now
 	}
 	if s.Next != nil {
 		return t.putPlan(*s)

@@ -20,6 +20,12 @@ func (s DeploymentSchedule) live(d Deployment) bool {
 	return s.Active && !s.OperatorPaused && !d.Paused && !d.OperatorPaused
 }
 
+// waits is true where the next tick's time has come: by the clock, or by what
+// was decided before the clock was set back.
+func (s DeploymentSchedule) waits(now int64) bool {
+	return s.Next != nil && micros(*s.Next) <= max(now, s.decided)
+}
+
 // following is the tick after another, and after all that is decided.
 func (s DeploymentSchedule) following(tick int64) (int64, bool) {
 	next, more := s.when.Next(instant(max(tick, s.decided)))
@@ -57,7 +63,7 @@ func (t *tx) plan(d Deployment, s *DeploymentSchedule) error {
 			}
 			break
 		}
-		s.decided = tick
+		s.decide(tick, t.now)
 	}
 	return t.putPlan(*s)
 }
@@ -86,8 +92,8 @@ func (t *tx) putPlan(s DeploymentSchedule) error {
 	if s.Next != nil {
 		next = micros(*s.Next)
 	}
-	_, err := t.exec("UPDATE schedule SET decided = ?, next = ?, resumed = ?, unplanned = 0 WHERE id = ?",
-		s.decided, next, s.resumed, s.ID)
+	_, err := t.exec("UPDATE schedule SET decided = ?, decided_at = ?, next = ?, resumed = ?, unplanned = 0 WHERE id = ?",
+		s.decided, s.decidedAt, next, s.resumed, s.ID)
 	if err != nil {
 		return fmt.Errorf("plan the next tick: %w", err)
 	}
@@ -131,12 +137,11 @@ func (t *tx) refresh(d Deployment, s DeploymentSchedule) error {
 
 // settle decides what became due: ticks that shall not run any more are
 // dropped. Then the tick that waits may start now, or lies ahead.
-func (t *tx) settle(d Deployment, s *DeploymentSchedule) error {
-	dropped, err := t.drop(d, s)
-	if err != nil || !dropped {
-		return err
+func (t *tx) settle(d Deployment, s *DeploymentSchedule) (dropped bool, err error) {
+	if dropped, err = t.drop(d, s); err != nil || !dropped {
+		return false, err
 	}
-	return t.plan(d, s)
+	return true, t.plan(d, s)
 }
 
 // advance makes the next tick where a run was the waiting one of its schedule
@@ -149,7 +154,7 @@ func (t *tx) advance(d Deployment, run Run) (s DeploymentSchedule, err error) {
 	if err != nil || s.Next == nil || !s.Next.Equal(*run.ScheduledFor) {
 		return s, err
 	}
-	s.decided = max(s.decided, micros(*run.ScheduledFor))
+	s.decide(micros(*run.ScheduledFor), t.now)
 	return s, t.plan(d, &s)
 }
 
@@ -210,19 +215,19 @@ func (t *tx) changeSchedule(oldD Deployment, was DeploymentSchedule, d Deploymen
 	wasLive, isLive := was.live(oldD), s.live(d)
 	if redefined || wasLive != isLive {
 		if !wasLive || !isLive {
-			was.resumed = t.now
+			was.resumed = max(t.now, was.decided)
 		}
 		if _, err := t.drop(oldD, &was); err != nil {
 			return err
 		}
-		if was.Next != nil && (!isLive || micros(*was.Next) > t.now) {
+		if was.Next != nil && (!isLive || !was.waits(t.now)) {
 			if err := t.unplan(&was); err != nil {
 				return err
 			}
 		}
-		s.Next, s.decided, s.resumed = was.Next, was.decided, was.resumed
+		s.Next, s.decided, s.decidedAt, s.resumed = was.Next, was.decided, was.decidedAt, was.resumed
 		if redefined {
-			s.decided = max(s.decided, t.now)
+			s.decide(t.now, t.now)
 		}
 	}
 	if err := t.putSchedule(*s); err != nil {
@@ -237,13 +242,13 @@ func (t *tx) changeSchedule(oldD Deployment, was DeploymentSchedule, d Deploymen
 func (t *tx) putSchedule(s DeploymentSchedule) error {
 	_, err := t.exec(`
 		INSERT INTO schedule (id, deployment_id, slug, kind, definition, timezone, active, operator_paused,
-		                      parameters, decided, created, updated)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)
+		                      parameters, decided, decided_at, created, updated)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)
 		    ON CONFLICT (id) DO UPDATE
 		   SET slug = ?3, kind = ?4, definition = ?5, timezone = ?6, active = ?7, operator_paused = ?8,
-		       parameters = ?9, decided = ?10, updated = ?11`,
+		       parameters = ?9, decided = ?10, decided_at = ?11, updated = ?12`,
 		s.ID, s.DeploymentID, s.Slug, s.Kind, s.when.Definition, s.Timezone, s.Active, s.OperatorPaused,
-		s.Parameters.text(), s.decided, t.now)
+		s.Parameters.text(), s.decided, s.decidedAt, t.now)
 	return err
 }
 
@@ -251,12 +256,12 @@ func (t *tx) putSchedule(s DeploymentSchedule) error {
 // run; one that lies ahead never was.
 func (t *tx) removeSchedule(d Deployment, s DeploymentSchedule) error {
 	if !s.live(d) {
-		s.resumed = t.now
+		s.resumed = max(t.now, s.decided)
 	}
 	if _, err := t.drop(d, &s); err != nil {
 		return err
 	}
-	if s.Next != nil && micros(*s.Next) <= t.now {
+	if s.waits(t.now) {
 		var run ID
 		if err := t.QueryRowContext(t.ctx, `
 			SELECT id

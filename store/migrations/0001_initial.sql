@@ -92,6 +92,8 @@ CREATE TABLE schedule (
 	parameters      TEXT NOT NULL DEFAULT '{}' CHECK (json_type(parameters) = 'object'),
 	-- the newest instant that was decided; only moves forward
 	decided         INTEGER NOT NULL,
+	-- what the clock said then; a day ahead of it, the clock was wrong
+	decided_at      INTEGER NOT NULL,
 	-- the tick whose run waits; NULL where it is paused or over
 	next            INTEGER,
 	-- its waiting run was deleted: whoever looks first makes the one after it
@@ -103,7 +105,7 @@ CREATE TABLE schedule (
 	UNIQUE (deployment_id, slug)
 ) STRICT;
 
-CREATE INDEX schedule_decided ON schedule (decided);
+CREATE INDEX schedule_decided ON schedule (decided_at);
 CREATE INDEX schedule_unplanned ON schedule (id) WHERE unplanned = 1;
 
 -- Ticks that became no run, as spans.
