@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Wish is one deployment as the flags or the project file want it. What is nil
@@ -37,6 +38,12 @@ type Wish struct {
 	ConcurrencyLimit       *int
 	CollisionStrategy      *string
 	Paused                 *bool
+
+	Schedules       *[]ScheduleSpec // nil keeps, empty removes
+	Catchup         *string
+	MaxLate, Jitter *time.Duration // 0 removes
+	RetriesOnCrash  *int
+	ProjectFile     string // "" keeps
 }
 
 // Change is what one wish does. Fields is empty for "=".
@@ -48,6 +55,8 @@ type Change struct {
 	Kept []string `json:"kept,omitempty"`
 	// Unknown are the job variables that the pool's type does not know.
 	Unknown []string `json:"unknown_job_variables,omitempty"`
+	// Warnings name what is allowed but surely not meant.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // FieldChange is one field's old and new value. Old is null in a new deployment.
@@ -106,7 +115,11 @@ func (t *tx) deploy(w Wish, o DeployOptions, plan *Plan) (c Change, err error) {
 	if err != nil {
 		return c, err
 	}
-	c = Change{Action: "+", Deployment: next.FullName, Fields: diff(old, next, isNew)}
+	warnings, err := t.wantedSchedules(&next, w)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", next.FullName, err)
+	}
+	c = Change{Action: "+", Deployment: next.FullName, Fields: diff(old, next, isNew), Warnings: warnings}
 	if w.Version == nil && len(c.Fields) == 1 && c.Fields[0].Field == "version" {
 		c.Fields = c.Fields[:0]
 	}
@@ -121,14 +134,28 @@ func (t *tx) deploy(w Wish, o DeployOptions, plan *Plan) (c Change, err error) {
 		if len(c.Fields) == 0 {
 			c.Action = "="
 		}
-		if old.OperatorPaused {
-			c.Kept = append(c.Kept, "paused by an operator")
-		}
+		c.Kept = kept(next)
 	}
 	if c.Action == "=" {
 		return c, nil
 	}
-	return c, t.putDeployment(next, isNew)
+	if err := t.putDeployment(&next, isNew); err != nil {
+		return c, err
+	}
+	return c, t.putSchedules(old, next)
+}
+
+// kept names the pauses of an operator, which a deploy leaves.
+func kept(d Deployment) (list []string) {
+	if d.OperatorPaused {
+		list = append(list, "paused by an operator")
+	}
+	for _, s := range d.Schedules {
+		if s.OperatorPaused {
+			list = append(list, fmt.Sprintf("schedule %s paused by an operator", s.Slug))
+		}
+	}
+	return list
 }
 
 // existing reads the deployment that the wish is for, or an empty new one.
@@ -140,7 +167,11 @@ func (t *tx) existing(w Wish) (Deployment, bool, error) {
 			Name: w.Name, FlowName: w.FlowName, FullName: w.FlowName + "/" + w.Name,
 			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{},
 			EnforceParameterSchema: true, CollisionStrategy: Enqueue,
+			Catchup: CatchupLatest, Schedules: []DeploymentSchedule{},
 		}, true, nil
+	}
+	if err == nil {
+		err = withSchedules(t.ctx, t, &d)
 	}
 	return d, false, err
 }
@@ -162,6 +193,13 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *P
 	set(&d.EnforceParameterSchema, w.EnforceParameterSchema)
 	set(&d.CollisionStrategy, w.CollisionStrategy)
 	set(&d.Paused, w.Paused)
+	set(&d.Catchup, w.Catchup)
+	set(&d.RetriesOnCrash, w.RetriesOnCrash)
+	setSeconds(&d.MaxLateSeconds, w.MaxLate)
+	setSeconds(&d.JitterSeconds, w.Jitter)
+	if w.ProjectFile != "" {
+		d.ProjectFile = w.ProjectFile
+	}
 	if w.ConcurrencyLimit != nil {
 		d.ConcurrencyLimit = w.ConcurrencyLimit
 	}
@@ -177,6 +215,18 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *P
 func set[T any](field, value *T) {
 	if value != nil {
 		*field = *value
+	}
+}
+
+// setSeconds sets a field that is NULL where there is none.
+func setSeconds(field **float64, value *time.Duration) {
+	switch {
+	case value == nil:
+	case *value == 0:
+		*field = nil
+	default:
+		seconds := value.Seconds()
+		*field = &seconds
 	}
 }
 
@@ -249,6 +299,9 @@ func checkDeployment(d Deployment) error {
 		e.Hint = []string{"the strategies are: " + strings.Join(strategies, ", ")}
 		return e
 	}
+	if err := checkCatchup(d); err != nil {
+		return err
+	}
 	if !d.EnforceParameterSchema {
 		return nil
 	}
@@ -256,7 +309,16 @@ func checkDeployment(d Deployment) error {
 	if err != nil {
 		return fmt.Errorf("read parameter schema: %w", err)
 	}
-	return schema.Validate(d.Parameters, false)
+	if err := schema.Validate(d.Parameters, false); err != nil {
+		return err
+	}
+	for _, s := range d.Schedules {
+		// A tick has nobody who could add what is missing.
+		if err := schema.Validate(d.Parameters.Over(s.Parameters), true); err != nil {
+			return fmt.Errorf("schedule %q: %w", s.Slug, err)
+		}
+	}
+	return nil
 }
 
 // maxRetryDelay bounds the wait for the next try, in seconds: a year.
@@ -265,6 +327,9 @@ const maxRetryDelay = 366 * 24 * 3600
 func checkTries(d Deployment) error {
 	if d.Retries < 0 {
 		return invalid("retries of %d: it is 0 or more", d.Retries)
+	}
+	if d.RetriesOnCrash < 0 {
+		return invalid("retries on a crash of %d: it is 0 or more", d.RetriesOnCrash)
 	}
 	for _, delay := range d.RetryDelaySeconds {
 		if !(delay >= 0 && delay <= maxRetryDelay) { // NaN, too
@@ -303,7 +368,13 @@ var fields = []struct {
 	{"collision_strategy", func(d Deployment) any { return d.CollisionStrategy }},
 	{"retries", func(d Deployment) any { return d.Retries }},
 	{"retry_delay_seconds", func(d Deployment) any { return d.RetryDelaySeconds }},
+	{"retries_on_crash", func(d Deployment) any { return d.RetriesOnCrash }},
 	{"timeout_seconds", func(d Deployment) any { return plain(d.TimeoutSeconds) }},
+	{"schedules", func(d Deployment) any { return scheduleLines(d.Schedules) }},
+	{"catchup", func(d Deployment) any { return d.Catchup }},
+	{"max_late_seconds", func(d Deployment) any { return plain(d.MaxLateSeconds) }},
+	{"jitter_seconds", func(d Deployment) any { return plain(d.JitterSeconds) }},
+	{"project_file", func(d Deployment) any { return d.ProjectFile }},
 }
 
 func plain[T any](p *T) any {
@@ -339,9 +410,9 @@ func same(a, b any) bool {
 	return errBefore == nil && errAfter == nil && bytes.Equal(compact(before), compact(after))
 }
 
-func (t *tx) putDeployment(d Deployment, isNew bool) error {
+func (t *tx) putDeployment(d *Deployment, isNew bool) error {
 	if isNew {
-		if err := t.insertDeployment(&d); err != nil {
+		if err := t.insertDeployment(d); err != nil {
 			return err
 		}
 	}
@@ -350,12 +421,14 @@ func (t *tx) putDeployment(d Deployment, isNew bool) error {
 		   SET work_queue_id = ?, entrypoint = ?, kind = ?, path = ?, interpreter = ?, description = ?,
 		       version = ?, tags = ?, parameters = ?, parameter_schema = ?, enforce_parameter_schema = ?,
 		       job_variables = ?, paused = ?, concurrency_limit = ?, collision_strategy = ?, retries = ?,
-		       retry_delay_seconds = ?, timeout_seconds = ?, updated = ?
+		       retry_delay_seconds = ?, timeout_seconds = ?, retries_on_crash = ?, catchup = ?,
+		       max_late_seconds = ?, jitter_seconds = ?, project_file = ?, updated = ?
 		 WHERE id = ?`,
 		d.queueID, d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.Description,
 		d.Version, asJSON(d.Tags), d.Parameters.text(), string(d.ParameterSchema), d.EnforceParameterSchema,
 		d.JobVariables.text(), d.Paused, d.ConcurrencyLimit, d.CollisionStrategy, d.Retries,
-		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, t.now, d.ID)
+		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, d.RetriesOnCrash, d.Catchup,
+		d.MaxLateSeconds, d.JitterSeconds, orNull(d.ProjectFile), t.now, d.ID)
 	if err != nil {
 		return fmt.Errorf("write deployment: %w", err)
 	}

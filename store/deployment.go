@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -46,6 +47,13 @@ type Deployment struct {
 	Retries           int       `json:"retries"`
 	RetryDelaySeconds []float64 `json:"retry_delay_seconds"`
 	TimeoutSeconds    *float64  `json:"timeout_seconds"`
+	RetriesOnCrash    int       `json:"retries_on_crash"`
+	// Schedules are in the order of their slugs.
+	Schedules      []DeploymentSchedule `json:"schedules"`
+	Catchup        string               `json:"catchup"`          // latest, all or none
+	MaxLateSeconds *float64             `json:"max_late_seconds"` // null: any
+	JitterSeconds  *float64             `json:"jitter_seconds"`   // null: none
+	ProjectFile    string               `json:"project_file"`     // "" where flags made it
 	Created           time.Time `json:"created"`
 	Updated           time.Time `json:"updated"`
 	queueID           ID
@@ -77,6 +85,11 @@ const selectDeployment = `
 	       d.retries,
 	       d.retry_delay_seconds,
 	       d.timeout_seconds,
+	       d.retries_on_crash,
+	       d.catchup,
+	       d.max_late_seconds,
+	       d.jitter_seconds,
+	       coalesce(d.project_file, ''),
 	       d.created,
 	       d.updated
 	  FROM deployment d
@@ -91,7 +104,8 @@ func scanDeployment(r row) (d Deployment, err error) {
 	err = r.Scan(&d.ID, &d.Name, &d.FlowName, &d.FlowID, &d.Entrypoint, &d.Kind, &d.Path, &d.Interpreter,
 		&d.Description, &d.Version, &tags, &parameters, (*text)(&d.ParameterSchema), &d.EnforceParameterSchema,
 		&variables, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
-		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &created, &updated)
+		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &d.RetriesOnCrash, &d.Catchup,
+		&d.MaxLateSeconds, &d.JitterSeconds, &d.ProjectFile, &created, &updated)
 	if err != nil {
 		return d, err
 	}
@@ -104,12 +118,20 @@ func scanDeployment(r row) (d Deployment, err error) {
 
 // Deployments lists all, by flow and name.
 func (s *Store) Deployments(ctx context.Context) ([]Deployment, error) {
-	return collect(ctx, s.reader, scanDeployment, selectDeployment+" ORDER BY f.name, d.name")
+	list, err := collect(ctx, s.reader, scanDeployment, selectDeployment+" ORDER BY f.name, d.name")
+	if err != nil {
+		return nil, err
+	}
+	return list, addSchedules(ctx, s.reader, list)
 }
 
 // Deployment reads one by "flow/name", or by "name" alone where it is unique.
 func (s *Store) Deployment(ctx context.Context, target string) (Deployment, error) {
-	return deploymentByName(ctx, s.reader, target)
+	d, err := deploymentByName(ctx, s.reader, target)
+	if err != nil {
+		return d, err
+	}
+	return d, withSchedules(ctx, s.reader, &d)
 }
 
 func deploymentByName(ctx context.Context, q querier, target string) (d Deployment, err error) {
@@ -159,14 +181,21 @@ func (s *Store) PauseDeployment(ctx context.Context, target string, paused bool)
 		if d, err = deploymentByName(t.ctx, t, target); err != nil {
 			return err
 		}
+		if err := withSchedules(t.ctx, t, &d); err != nil {
+			return err
+		}
+		before := d
+		d.Schedules = slices.Clone(d.Schedules)
 		d.OperatorPaused = paused
 		// Resuming says that it shall run: the file's own pause goes with it.
 		if !paused {
 			d.Paused = false
 		}
-		_, err := t.exec("UPDATE deployment SET operator_paused = ?, paused = ?, updated = ? WHERE id = ?",
-			d.OperatorPaused, d.Paused, t.now, d.ID)
-		return err
+		if _, err := t.exec("UPDATE deployment SET operator_paused = ?, paused = ?, updated = ? WHERE id = ?",
+			d.OperatorPaused, d.Paused, t.now, d.ID); err != nil {
+			return err
+		}
+		return t.putSchedules(before, d)
 	})
 	return d, err
 }
@@ -177,6 +206,14 @@ func (s *Store) DeleteDeployment(ctx context.Context, target string) (d Deployme
 	err = s.update(ctx, func(t *tx) error {
 		if d, err = deploymentByName(t.ctx, t, target); err != nil {
 			return err
+		}
+		if err := withSchedules(t.ctx, t, &d); err != nil {
+			return err
+		}
+		for _, s := range d.Schedules {
+			if err := t.removeSchedule(d, s); err != nil {
+				return err
+			}
 		}
 		waiting, err := collect(t.ctx, t, scanID, `
 			SELECT id
