@@ -75,10 +75,10 @@ func deploymentRows(ctx context.Context, s *store.Store) ([]deploymentRow, error
 	rows := make([]deploymentRow, len(deployments))
 	for i, d := range deployments {
 		rows[i] = deploymentRow{Deployment: d, Workers: workers[d.WorkPoolName]}
-		if first, any := nextOf(d); any {
+		if first, found := nextOf(d); found {
 			rows[i].Next = first.Next
 		}
-		if r, any := last[d.ID]; any {
+		if r, found := last[d.ID]; found {
 			rows[i].LastRun = &r
 		}
 	}
