@@ -15,6 +15,7 @@ type deploymentCmd struct {
 	Run      runCmd               `cmd:"" help:"Make a flow run of a deployment: the same as runnel run."`
 	Pause    deploymentPauseCmd   `cmd:"" help:"Start no runs of it until it is resumed."`
 	Resume   deploymentResumeCmd  `cmd:"" help:"Lift a pause."`
+	Backfill backfillCmd          `cmd:"" help:"Make the runs of a past window's ticks, each once."`
 	Schedule scheduleCmd          `cmd:"" aliases:"schedules" help:"Look at a deployment's schedules and change them."`
 }
 
@@ -145,6 +146,9 @@ func (c deploymentInspectCmd) Run(a *app) error {
 		return nil
 	}
 	a.showDeployment(d)
+	if err := a.showDropped(s, d); err != nil {
+		return err
+	}
 	pool, err := s.WorkPool(a.ctx, d.WorkPoolName)
 	if err == nil {
 		if line := noWorker(pool); line != "" {

@@ -78,6 +78,9 @@ func (c scheduleCreateCmd) spec() (store.ScheduleSpec, error) {
 		e.hint = []string{`such as: runnel deployment schedule create ` + store.Quote(c.Deployment) + ` --cron "30 6 * * 1-5"`}
 		return store.ScheduleSpec{}, e
 	}
+	if specs[0].Replaces != "" {
+		return store.ScheduleSpec{}, usage("--schedule: replaces renames at a deploy; a new schedule has nothing to replace")
+	}
 	if c.Slug != "" {
 		specs[0].Slug = c.Slug
 	}
@@ -100,8 +103,13 @@ func (o oneSchedule) find(a *app) (*store.Store, store.Deployment, string, error
 	switch {
 	case err != nil:
 		return nil, d, "", err
-	case o.Slug != "" || len(d.Schedules) == 0:
+	case o.Slug != "":
 		return s, d, o.Slug, nil
+	case len(d.Schedules) == 0:
+		return nil, d, "", &exitError{
+			code: exitNotFound, message: d.FullName + " has no schedule",
+			hint: []string{"make one: runnel deployment schedule create " + store.Quote(d.FullName) + ` --cron "30 6 * * 1-5"`},
+		}
 	case len(d.Schedules) == 1:
 		return s, d, d.Schedules[0].Slug, nil
 	}
