@@ -144,8 +144,15 @@ func scriptWaitOut(ts *testscript.TestScript, neg bool, args []string) {
 	pattern, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
 	until(ts, strings.Join(args[1:], " ")+" to print "+args[0], func() bool {
-		ts.Check(ts.Exec(args[1], args[2:]...))
-		return pattern.MatchString(ts.ReadFile("stdout"))
+		// Not by ts.Exec, which would log each look.
+		cmd := exec.Command(args[1], args[2:]...)
+		cmd.Dir = ts.MkAbs(".")
+		for _, name := range []string{"PATH", "HOME", "TZ", "RUNNEL_DB", "NO_COLOR", "COLUMNS"} {
+			cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+		}
+		out, err := cmd.Output()
+		ts.Check(err)
+		return pattern.Match(out)
 	})
 }
 

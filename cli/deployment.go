@@ -109,7 +109,7 @@ func (a *app) lastColumn(d deploymentRow) string {
 		return "-"
 	}
 	state := d.LastRun.State
-	return a.colour(a.OutTerminal, stateColours[string(state.Type)], state.Name) + " " + a.ago(state.Timestamp)
+	return a.colour(a.OutTerminal, stateColours[string(state.Type)], state.Name) + " " + duration(a.Clock().Sub(state.Timestamp))
 }
 
 func deploymentStatus(d store.Deployment) string {

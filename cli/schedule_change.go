@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 
 	"runnel/store"
 )
@@ -179,9 +180,10 @@ func (c scheduleDeleteCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	question := fmt.Sprintf("delete the schedule %s of %s?", slug, d.FullName)
-	if err := a.confirm(question, c.yesFlag); err != nil {
-		return err
+	if slices.ContainsFunc(d.Schedules, func(one store.DeploymentSchedule) bool { return one.Slug == slug }) {
+		if err := a.confirm(fmt.Sprintf("delete the schedule %s of %s?", slug, d.FullName), c.yesFlag); err != nil {
+			return err
+		}
 	}
 	one, err := s.DeleteSchedule(a.ctx, d.FullName, slug)
 	if err != nil {

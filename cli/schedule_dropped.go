@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"runnel/store"
@@ -124,6 +125,7 @@ func (c backfillCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(ticks, func(x, y store.BackfillTick) int { return x.At.Compare(y.At) })
 	if !c.DryRun {
 		a.ring(s, d.WorkPoolName)
 	}
