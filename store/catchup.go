@@ -109,7 +109,7 @@ func (p *passing) walk(tick int64) {
 		}
 		tick = next
 		if n == maxWalk {
-			tick = p.leap(tick, (tick-first)/maxWalk)
+			tick = p.leap(tick, (tick-first)/int64(n+1))
 		}
 	}
 }
@@ -178,7 +178,7 @@ func (p *passing) leap(tick, every int64) int64 {
 		return tick
 	}
 	reason := p.verdict(tick, tick, true, true)
-	p.add(span{tick, micros(last), int((micros(target)-tick)/max(every, 1)), reason})
+	p.add(span{tick, micros(last), int((micros(target) - tick) / max(every, 1)), reason})
 	return micros(target)
 }
 

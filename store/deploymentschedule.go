@@ -31,7 +31,7 @@ type DeploymentSchedule struct {
 	Created time.Time  `json:"created"`
 	Updated time.Time  `json:"updated"`
 
-	when    Schedule
+	when      Schedule
 	decided   int64 // nothing up to here is made again
 	decidedAt int64 // what the clock said then
 	resumed   int64 // ticks up to here were kept by a pause
@@ -226,4 +226,3 @@ func scheduleBySlug(list []DeploymentSchedule, slug string) (DeploymentSchedule,
 	}
 	return DeploymentSchedule{}, false
 }
-

@@ -217,7 +217,7 @@ func (t *tx) changeSchedule(oldD Deployment, was DeploymentSchedule, d Deploymen
 		if !wasLive || !isLive {
 			was.resumed = max(t.now, was.decided)
 		}
-		if _, err := t.drop(oldD, &was); err != nil {
+		if _, err := t.settle(oldD, &was); err != nil {
 			return err
 		}
 		if was.Next != nil && (!isLive || !was.waits(t.now)) {
@@ -258,7 +258,7 @@ func (t *tx) removeSchedule(d Deployment, s DeploymentSchedule) error {
 	if !s.live(d) {
 		s.resumed = max(t.now, s.decided)
 	}
-	if _, err := t.drop(d, &s); err != nil {
+	if _, err := t.settle(d, &s); err != nil {
 		return err
 	}
 	if s.waits(t.now) {
