@@ -100,6 +100,14 @@ func (a *app) tickText(at time.Time, zone string) string {
 	return fmt.Sprintf("%s (%s)", tickTime(at, "Mon 2006-01-02 15:04", " MST"), a.ago(at))
 }
 
+// tickOf is the instant that a run stands for, and whose tick it is.
+func tickOf(r store.Run) string {
+	if r.ScheduledFor == nil || r.ScheduleSlug == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s, by the schedule %s", tickTime(r.ScheduledFor.Local(), "Mon 2006-01-02 15:04", " MST"), *r.ScheduleSlug)
+}
+
 // nextOf is the schedule of a deployment that fires first.
 func nextOf(d store.Deployment) (first store.DeploymentSchedule, found bool) {
 	for _, s := range d.Schedules {
