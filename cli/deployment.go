@@ -8,11 +8,12 @@ import (
 )
 
 type deploymentCmd struct {
-	Ls      deploymentLsCmd      `cmd:"" aliases:"list" help:"List the deployments."`
-	Inspect deploymentInspectCmd `cmd:"" help:"Show one deployment."`
-	Run     runCmd               `cmd:"" help:"Make a flow run of a deployment: the same as runnel run."`
-	Pause   deploymentPauseCmd   `cmd:"" help:"Start no runs of it until it is resumed."`
-	Resume  deploymentResumeCmd  `cmd:"" help:"Lift a pause."`
+	Ls       deploymentLsCmd      `cmd:"" aliases:"list" help:"List the deployments."`
+	Inspect  deploymentInspectCmd `cmd:"" help:"Show one deployment."`
+	Run      runCmd               `cmd:"" help:"Make a flow run of a deployment: the same as runnel run."`
+	Pause    deploymentPauseCmd   `cmd:"" help:"Start no runs of it until it is resumed."`
+	Resume   deploymentResumeCmd  `cmd:"" help:"Lift a pause."`
+	Schedule scheduleCmd          `cmd:"" aliases:"schedules" help:"Look at a deployment's schedules and change them."`
 }
 
 type deploymentLsCmd struct {

@@ -184,8 +184,10 @@ func notASchedule(flag, text string, err error) error {
 	e := usage("%s: %s is no schedule", flag, clip(text, 100))
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &kind) {
-		field := kind.Field[strings.LastIndex(kind.Field, ".")+1:]
-		why = fmt.Sprintf("%s cannot be a %s", field, kind.Value)
+		why = "it is no object"
+		if field := kind.Field[strings.LastIndex(kind.Field, ".")+1:]; field != "" {
+			why = fmt.Sprintf("%s cannot be of the type %s", field, kind.Value)
+		}
 	}
 	if _, key, found := strings.Cut(why, "unknown field "); found {
 		why = "it cannot have " + key

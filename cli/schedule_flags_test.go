@@ -90,7 +90,7 @@ func TestScheduleFlagErrors(t *testing.T) {
 		{[]string{"--cron", "0 6 * * *", "--anchor-date", "2026-01-01"}, `--anchor-date says something of a schedule, and the line has none that it fits`},
 		{[]string{"--interval", "1h", "--day-or"}, `--day-or says something of a schedule, and the line has none that it fits`},
 		{[]string{"--no-schedule-active"}, `--schedule-active says something of a schedule, and the line has none that it fits`},
-		{[]string{"--schedule", `{"cron": 5}`}, `--schedule: {"cron": 5} is no schedule: cron cannot be a number`},
+		{[]string{"--schedule", `{"cron": 5}`}, `--schedule: {"cron": 5} is no schedule: cron cannot be of the type number`},
 		{[]string{"--schedule", `{"crom": "0 6 * * *"}`}, `--schedule: {"crom": "0 6 * * *"} is no schedule: it cannot have "crom"`},
 		{[]string{"--schedule", `{"slug": "x"}`}, `--schedule: a schedule has exactly one of cron, interval and rrule; this one has 0 of them`},
 		{[]string{"--cron", "0 6 * * *", "--no-schedule"}, `--no-schedule removes the schedules, and the line sets some`},
