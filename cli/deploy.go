@@ -28,10 +28,11 @@ type deployCmd struct {
 	CollisionStrategy *string  `placeholder:"WORD" help:"When the limit is reached: ENQUEUE, CANCEL_NEW, REPLACE."`
 	EnforceSchema     *bool    `name:"enforce-parameter-schema" negatable:"" help:"Refuse parameters that the signature does not allow (default: yes)."`
 	Paused            *bool    `negatable:"" help:"Start nothing until it is resumed."`
-	Root              string   `type:"path" placeholder:"DIR" help:"The project root (default: the nearest folder with .git, pyproject.toml, runnel.yaml or prefect.yaml)."`
-	CreatePools       bool     `help:"Make a work pool that is missing."`
-	DryRun            bool     `help:"Print the plan and change nothing."`
-	Output            string   `short:"o" enum:"table,json,yaml" default:"table" placeholder:"FORMAT" help:"How to print the plan: table, json, yaml."`
+	scheduleFlags
+	Root        string `type:"path" placeholder:"DIR" help:"The project root (default: the nearest folder with .git, pyproject.toml, runnel.yaml or prefect.yaml)."`
+	CreatePools bool   `help:"Make a work pool that is missing."`
+	DryRun      bool   `help:"Print the plan and change nothing."`
+	Output      string `short:"o" enum:"table,json,yaml" default:"table" placeholder:"FORMAT" help:"How to print the plan: table, json, yaml."`
 }
 
 // Help ends with examples.
@@ -111,6 +112,9 @@ func (c deployCmd) wish(a *app, project project, flow discover.Flow) (store.Wish
 	}
 	if c.Tag != nil {
 		w.Tags = &c.Tag
+	}
+	if err := c.scheduleFlags.set(&w); err != nil {
+		return w, err
 	}
 	w.Retries, w.RetryDelays, w.TimeoutSeconds = flowBudget(flow)
 	schema, err := store.ParseParameterSchema(flow.Parameters)

@@ -30,6 +30,10 @@ func (a *app) printChange(c store.Change) {
 	colours := map[string]string{"+": green, "~": yellow, "=": faint}
 	a.print("%s %s", a.colour(a.OutTerminal, colours[c.Action], c.Action), c.Deployment)
 	for _, f := range c.Fields {
+		if f.Field == "schedules" {
+			a.printScheduleChange(f)
+			continue
+		}
 		if c.Action == "+" {
 			if text := fieldText(f); text != "" {
 				a.print("    %s: %s", f.Field, text)
@@ -40,6 +44,9 @@ func (a *app) printChange(c store.Change) {
 	}
 	for _, kept := range c.Kept {
 		a.print("    kept: %s", kept)
+	}
+	for _, warning := range c.Warnings {
+		a.say("note: %s", warning)
 	}
 	if len(c.Unknown) > 0 {
 		a.say("a process pool does not know these job variables; they are kept, and ignored at a run: %s",
@@ -119,6 +126,7 @@ func (a *app) afterDeploy(s *store.Store, w store.Wish) error {
 	if line := noWorker(pool); line != "" {
 		a.say("%s", line)
 	}
+	a.sayNext(d)
 	a.say("run it: runnel run %s", store.Quote(d.FullName))
 	return nil
 }

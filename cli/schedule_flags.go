@@ -54,6 +54,39 @@ func (f scheduleFlags) specs() (*[]store.ScheduleSpec, error) {
 	return &specs, nil
 }
 
+// set puts into a wish what the line gives.
+func (f scheduleFlags) set(w *store.Wish) (err error) {
+	if w.Schedules, err = f.specs(); err != nil {
+		return err
+	}
+	w.Catchup = f.Catchup
+	if w.MaxLate, err = lengthOrNone("--max-late", f.MaxLate); err != nil {
+		return err
+	}
+	w.Jitter, err = lengthOrNone("--jitter", f.Jitter)
+	return err
+}
+
+// lengthOrNone reads a length of time as intervals are written; "none" is 0,
+// which removes what was set, nil says nothing.
+func lengthOrNone(field string, text *string) (*time.Duration, error) {
+	var length time.Duration
+	if text == nil || *text == "none" {
+		if text == nil {
+			return nil, nil
+		}
+		return &length, nil
+	}
+	length, err := store.ParseInterval(*text)
+	if err != nil {
+		return nil, &exitError{
+			code: exitRefused, message: fmt.Sprintf("%s: %q is not a length of time from one second on", field, clip(*text, 100)),
+			hint: []string{"write seconds, 90m, 1h30m, 01:30:00 or PT1H30M, or none"},
+		}
+	}
+	return &length, nil
+}
+
 // strayFlag refuses a flag that says something of a schedule that is not there.
 func strayFlag(flag, instead string) error {
 	e := usage("%s says something of a schedule, and the line has none that it fits", flag)

@@ -129,7 +129,34 @@ func (c scheduleNextCmd) schedules(a *app) ([]store.Schedule, error) {
 		}
 		return nil, e
 	}
+	if c.Deployment != "" {
+		return a.deployedSchedules(c.Deployment)
+	}
 	return a.lineSchedules(specs)
+}
+
+// deployedSchedules are the schedules of a deployment that fire. Those that
+// are paused are said.
+func (a *app) deployedSchedules(target string) (schedules []store.Schedule, err error) {
+	s, err := a.settled()
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.Deployment(a.ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	if paused(d) {
+		a.say("%s is paused, so nothing starts: runnel deployment resume %s", d.FullName, store.Quote(d.FullName))
+	}
+	for _, one := range d.Schedules {
+		if !one.Active || one.OperatorPaused {
+			a.say("%s does not fire: it is %s", one.Slug, a.nextText(one, false))
+			continue
+		}
+		schedules = append(schedules, one.Schedule())
+	}
+	return schedules, nil
 }
 
 // lineSchedules are schedules of flags, with what the store warns of them said.
