@@ -36,6 +36,7 @@ type Wish struct {
 	EnforceParameterSchema *bool
 	Pool, Queue            string // "" keeps
 	ConcurrencyLimit       *int
+	NoConcurrencyLimit     bool // removes it
 	CollisionStrategy      *string
 	Paused                 *bool
 
@@ -70,8 +71,16 @@ type FieldChange struct {
 type Plan struct {
 	Changes []Change `json:"changes"`
 	// Pools are those that had to be made.
-	Pools   []string `json:"created_work_pools,omitempty"`
+	Pools []string `json:"created_work_pools,omitempty"`
+	// Left are the deployments that came from the project file and are no
+	// longer in it.
+	Left    []string `json:"left_in_place,omitempty"`
 	Applied bool     `json:"applied"`
+}
+
+// Same is true where a plan changes nothing.
+func (p Plan) Same() bool {
+	return len(p.Pools) == 0 && !slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Action != "=" })
 }
 
 // DeployOptions say how a plan is made.
@@ -200,7 +209,7 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *P
 	if w.ProjectFile != "" {
 		d.ProjectFile = w.ProjectFile
 	}
-	if w.ConcurrencyLimit != nil {
+	if w.ConcurrencyLimit != nil || w.NoConcurrencyLimit {
 		d.ConcurrencyLimit = w.ConcurrencyLimit
 	}
 	if w.Parameters != nil {
