@@ -53,9 +53,9 @@ type Deployment struct {
 	MaxLateSeconds *float64             `json:"max_late_seconds"` // null: any
 	JitterSeconds  *float64             `json:"jitter_seconds"`   // null: none
 	ProjectFile    string               `json:"project_file"`     // "" where flags made it
-	Created           time.Time `json:"created"`
-	Updated           time.Time `json:"updated"`
-	queueID           ID
+	Created        time.Time            `json:"created"`
+	Updated        time.Time            `json:"updated"`
+	queueID        ID
 }
 
 const selectDeployment = `
