@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"runnel/discover"
 	"runnel/store"
@@ -37,7 +39,7 @@ func (c deployCmd) prepare(a *app) (*deployJob, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	j := &deployJob{app: a, c: c, readers: map[string]*discover.Reader{}, commits: map[string]string{}}
+	j := &deployJob{app: a, c: c}
 	if err := j.find(); err != nil {
 		return nil, err
 	}
@@ -102,7 +104,11 @@ func (j *deployJob) run() error {
 }
 
 func (j *deployJob) options(dryRun bool) store.DeployOptions {
-	return store.DeployOptions{DryRun: dryRun, CreatePools: j.c.CreatePools}
+	o := store.DeployOptions{DryRun: dryRun, CreatePools: j.c.CreatePools, Prune: j.c.Prune}
+	if j.c.All {
+		o.File = j.file.Path
+	}
+	return o
 }
 
 // apply changes the database, all or nothing.
@@ -111,8 +117,7 @@ func (j *deployJob) apply() (store.Plan, error) {
 	if err != nil {
 		return store.Plan{}, err
 	}
-	plan, err := s.Deploy(j.ctx, j.wishes, j.options(false))
-	return plan, err
+	return j.deploy(s, j.options(false))
 }
 
 // plan is what apply would do. Where there is no database it makes none: all is
@@ -124,7 +129,7 @@ func (j *deployJob) plan() (store.Plan, error) {
 		if err != nil {
 			return store.Plan{}, err
 		}
-		return s.Deploy(j.ctx, j.wishes, options)
+		return j.deploy(s, options)
 	}
 	folder, err := os.MkdirTemp("", "runnel-plan-")
 	if err != nil {
@@ -138,7 +143,56 @@ func (j *deployJob) plan() (store.Plan, error) {
 	}
 	defer s.Close() //nolint:errcheck // it held nothing
 	options.CreatePools = true
-	return s.Deploy(j.ctx, j.wishes, options)
+	return j.deploy(s, options)
+}
+
+// deploy gives an error of one entry its place in the file.
+func (j *deployJob) deploy(s *store.Store, o store.DeployOptions) (store.Plan, error) {
+	plan, err := s.Deploy(j.ctx, j.wishes, o)
+	var wrong *store.WishError
+	if !errors.As(err, &wrong) || j.file == nil {
+		return plan, err
+	}
+	problem := wishProblem(j.orders[wrong.Index].entry, err)
+	if problem == nil {
+		return plan, err
+	}
+	return plan, j.refuse([]discover.Problem{*problem})
+}
+
+// fieldOf says which of an entry's fields a message of the store speaks of.
+var fieldOf = []struct {
+	pattern *regexp.Regexp
+	path    string
+}{
+	{regexp.MustCompile(`\bparameter "([^"]+)"`), "parameters.$1"},
+	{regexp.MustCompile(`\bjob variable "([^"]+)"`), "work_pool.job_variables.$1"},
+	{regexp.MustCompile(`has no work pool`), "work_pool"},
+	{regexp.MustCompile(`cannot name a work pool`), "work_pool.name"},
+	{regexp.MustCompile(`cannot name a work queue`), "work_pool.work_queue_name"},
+	{regexp.MustCompile(`cannot name a deployment`), "name"},
+	{regexp.MustCompile(`a concurrency limit`), "concurrency_limit"},
+	{regexp.MustCompile(`\bretries of`), "retries"},
+	{regexp.MustCompile(`a retry delay`), "retry_delay_seconds"},
+	{regexp.MustCompile(`a timeout of`), "timeout_seconds"},
+}
+
+// wishProblem is what the store refuses, where the file has it; nil for what is
+// not the file's fault.
+func wishProblem(e discover.Entry, err error) *discover.Problem {
+	var known *store.Error
+	if !errors.As(err, &known) || known.Code != store.Invalid {
+		return nil
+	}
+	path := ""
+	for _, field := range fieldOf {
+		if at := field.pattern.FindStringSubmatchIndex(err.Error()); at != nil {
+			path = string(field.pattern.ExpandString(nil, field.path, err.Error(), at))
+			break
+		}
+	}
+	p := e.At(path, err.Error(), hintOf(err))
+	return &p
 }
 
 // hasDatabase is true where the database is there already.

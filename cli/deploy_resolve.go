@@ -94,8 +94,8 @@ func (o order) blame(err error) ([]discover.Problem, error) {
 	switch {
 	case errors.As(err, &placed):
 		return placed.Problems, nil
-	case err != nil && o.entry.Line > 0 && errors.As(err, &known):
-		return []discover.Problem{o.entry.At("", err.Error(), hintOf(err))}, nil
+	case err != nil && o.entry.Line > 0 && errors.As(err, &known) && known.Code == store.Invalid:
+		return []discover.Problem{*wishProblem(o.entry, err)}, nil
 	}
 	return nil, err
 }

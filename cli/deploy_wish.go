@@ -128,7 +128,10 @@ func (j *deployJob) wishOf(o order, e discover.Entry) (w store.Wish, err error) 
 		ParameterSchema: o.flow.Parameters, Docstring: o.flow.Description, DefaultVersion: j.version(o),
 		Description: e.Description, Version: e.Version, EnforceParameterSchema: e.EnforceParameterSchema,
 		Pool: e.WorkPool.Name, Queue: e.WorkPool.WorkQueueName, Paused: e.Paused, Tags: e.Tags,
-		Parameters: e.Parameters, JobVariables: e.WorkPool.JobVariables,
+		Parameters: e.Parameters, JobVariables: e.WorkPool.JobVariables, Shown: e.Shown,
+	}
+	if j.file != nil {
+		w.ProjectFile = j.file.Path
 	}
 	j.tries(&w, e, o.flow)
 	if err := j.timing(&w, e); err != nil {
@@ -190,6 +193,9 @@ func (j *deployJob) version(o order) string {
 	commit, known := j.commits[o.root]
 	if !known {
 		commit = discover.GitVersion(j.ctx, o.root)
+		if j.commits == nil {
+			j.commits = map[string]string{}
+		}
 		j.commits[o.root] = commit
 	}
 	if commit != "" {
@@ -200,6 +206,9 @@ func (j *deployJob) version(o order) string {
 
 // reader reads the flows below a root, each file once.
 func (j *deployJob) reader(root string) *discover.Reader {
+	if j.readers == nil {
+		j.readers = map[string]*discover.Reader{}
+	}
 	if j.readers[root] == nil {
 		j.readers[root] = discover.NewReader(root)
 	}

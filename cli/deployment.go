@@ -74,7 +74,7 @@ func deploymentRows(ctx context.Context, s *store.Store) ([]deploymentRow, error
 	}
 	rows := make([]deploymentRow, len(deployments))
 	for i, d := range deployments {
-		rows[i] = deploymentRow{Deployment: d, Workers: workers[d.WorkPoolName]}
+		rows[i] = deploymentRow{Deployment: d.Masked(), Workers: workers[d.WorkPoolName]}
 		if first, any := nextOf(d); any {
 			rows[i].Next = first.Next
 		}
@@ -137,6 +137,7 @@ func (c deploymentInspectCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	d = d.Masked()
 	switch {
 	case c.machine():
 		return a.printObject(d, c.outputFlag)

@@ -212,6 +212,9 @@ func fieldText(f store.FieldChange) string {
 }
 
 func changeText(f store.FieldChange) string {
+	if f.Hidden {
+		return "changed, hidden"
+	}
 	if f.Field == "parameter_schema" {
 		return schemaChange(f)
 	}

@@ -45,6 +45,9 @@ type Wish struct {
 	MaxLate, Jitter *time.Duration // 0 removes
 	RetriesOnCrash  *int
 	ProjectFile     string // "" keeps
+	// Shown has what to print in place of values that came from the environment
+	// or a secret, by path as the project file has it: parameters.db.host.
+	Shown map[string]string
 }
 
 // Change is what one wish does. Fields is empty for "=".
@@ -65,6 +68,8 @@ type FieldChange struct {
 	Field string `json:"field"`
 	Old   any    `json:"old"`
 	New   any    `json:"new"`
+	// Hidden is true where the value changed and what is shown of it did not.
+	Hidden bool `json:"hidden,omitempty"`
 }
 
 // Plan is what a deploy does, or did.
@@ -87,7 +92,21 @@ func (p Plan) Same() bool {
 type DeployOptions struct {
 	DryRun      bool // plan only
 	CreatePools bool // make the pools that are missing
+	// File is the project file that the wishes are all of; "" where they are
+	// some of it, or of none. What came from it and is no wish has left it.
+	File  string
+	Prune bool // delete what has left it
 }
+
+// WishError is what is wrong with one of the wishes.
+type WishError struct {
+	Index int
+	Err   error
+}
+
+func (e *WishError) Error() string { return e.Err.Error() }
+
+func (e *WishError) Unwrap() error { return e.Err }
 
 // Deploy makes or changes the deployments, all in one transaction or none.
 func (s *Store) Deploy(ctx context.Context, wishes []Wish, o DeployOptions) (plan Plan, err error) {
@@ -96,14 +115,17 @@ func (s *Store) Deploy(ctx context.Context, wishes []Wish, o DeployOptions) (pla
 		transact = s.rehearse
 	}
 	err = transact(ctx, func(t *tx) error {
-		for _, w := range wishes {
-			change, err := t.deploy(w, o, &plan)
+		if err := t.ensurePools(wishes, o, &plan); err != nil {
+			return err
+		}
+		for i, w := range wishes {
+			change, err := t.deploy(w)
 			if err != nil {
-				return err
+				return &WishError{i, err}
 			}
 			plan.Changes = append(plan.Changes, change)
 		}
-		return nil
+		return t.leftovers(wishes, o, &plan)
 	})
 	if err != nil {
 		return Plan{}, err
@@ -112,7 +134,7 @@ func (s *Store) Deploy(ctx context.Context, wishes []Wish, o DeployOptions) (pla
 	return plan, nil
 }
 
-func (t *tx) deploy(w Wish, o DeployOptions, plan *Plan) (c Change, err error) {
+func (t *tx) deploy(w Wish) (c Change, err error) {
 	if err := errors.Join(checkFreeName("flow", w.FlowName), checkFreeName("deployment", w.Name)); err != nil {
 		return c, err
 	}
@@ -120,23 +142,24 @@ func (t *tx) deploy(w Wish, o DeployOptions, plan *Plan) (c Change, err error) {
 	if err != nil {
 		return c, err
 	}
-	next, err := t.wanted(old, isNew, w, o, plan)
+	next, err := t.wanted(old, isNew, w)
 	if err != nil {
 		return c, err
 	}
-	warnings, err := t.wantedSchedules(&next, w)
+	slugs, warnings, err := t.wantedSchedules(&next, w)
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", next.FullName, err)
 	}
+	next.Shown = nameShown(shownAfter(old, w), slugs)
 	c = Change{Action: "+", Deployment: next.FullName, Fields: diff(old, next, isNew), Warnings: warnings}
 	if w.Version == nil && len(c.Fields) == 1 && c.Fields[0].Field == "version" {
 		c.Fields = c.Fields[:0]
 	}
 	if c.Unknown, err = CheckJobVariables(next.JobVariables); err != nil {
-		return c, err
+		return c, next.hide(err)
 	}
 	if err := checkDeployment(next); err != nil {
-		return c, fmt.Errorf("%s: %w", next.FullName, err)
+		return c, next.hide(fmt.Errorf("%s: %w", next.FullName, err))
 	}
 	if !isNew {
 		c.Action = "~"
@@ -169,9 +192,8 @@ func kept(d Deployment) (list []string) {
 
 // existing reads the deployment that the wish is for, or an empty new one.
 func (t *tx) existing(w Wish) (Deployment, bool, error) {
-	d, err := deploymentByName(t.ctx, t, w.FlowName+"/"+w.Name)
-	var e *Error
-	if errors.As(err, &e) && e.Code == NotFound {
+	d, err := scanDeployment(t.QueryRowContext(t.ctx, selectDeployment+" WHERE f.name = ? AND d.name = ?", w.FlowName, w.Name))
+	if errors.Is(err, sql.ErrNoRows) {
 		return Deployment{
 			Name: w.Name, FlowName: w.FlowName, FullName: w.FlowName + "/" + w.Name,
 			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{},
@@ -186,7 +208,7 @@ func (t *tx) existing(w Wish) (Deployment, bool, error) {
 }
 
 // wanted lays the wish over what is there: absent keeps, present sets.
-func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *Plan) (Deployment, error) {
+func (t *tx) wanted(old Deployment, isNew bool, w Wish) (Deployment, error) {
 	d := old
 	d.Entrypoint, d.Kind, d.Path, d.Interpreter = w.Entrypoint, w.Kind, w.Path, w.Interpreter
 	d.ParameterSchema, d.Retries, d.TimeoutSeconds = compact(w.ParameterSchema), w.Retries, w.TimeoutSeconds
@@ -218,7 +240,7 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *P
 	if w.JobVariables != nil {
 		d.JobVariables = w.JobVariables
 	}
-	return d, t.place(&d, w, o, plan)
+	return d, t.place(&d, w)
 }
 
 func set[T any](field, value *T) {
@@ -256,8 +278,8 @@ func compact(raw json.RawMessage) json.RawMessage {
 	return b
 }
 
-// place finds the pool and queue of a deployment, and makes what may be made.
-func (t *tx) place(d *Deployment, w Wish, o DeployOptions, plan *Plan) error {
+// place finds the pool and queue of a deployment, and makes the queue.
+func (t *tx) place(d *Deployment, w Wish) error {
 	if w.Pool == "" && w.Queue == "" && !d.queueID.IsZero() {
 		return nil
 	}
@@ -275,16 +297,6 @@ func (t *tx) place(d *Deployment, w Wish, o DeployOptions, plan *Plan) error {
 		return invalid("%s has no work pool", d.FullName)
 	}
 	pool, err := poolByName(t.ctx, t, w.Pool)
-	var e *Error
-	if errors.As(err, &e) && e.Code == NotFound && o.CreatePools {
-		pool = WorkPool{Name: w.Pool}
-		if err = pool.check(); err == nil {
-			err = t.createPool(&pool)
-		}
-		plan.Pools = append(plan.Pools, w.Pool)
-	} else if errors.As(err, &e) && e.Code == NotFound {
-		e.Hint = append(e.Hint, "or make it on the way: --create-pools")
-	}
 	if err != nil {
 		return err
 	}
@@ -318,6 +330,7 @@ func checkDeployment(d Deployment) error {
 	if err != nil {
 		return fmt.Errorf("read parameter schema: %w", err)
 	}
+	d = d.closed(&schema)
 	if err := schema.Validate(d.Parameters, false); err != nil {
 		return err
 	}
@@ -395,15 +408,17 @@ func plain[T any](p *T) any {
 
 func diff(old, next Deployment, isNew bool) []FieldChange {
 	changes := []FieldChange{}
+	shownOld, shownNext := old.Masked(), next.Masked()
 	for _, f := range fields {
 		before, after := f.get(old), f.get(next)
 		if same(before, after) {
 			continue
 		}
+		before, after = f.get(shownOld), f.get(shownNext)
 		if isNew {
 			before = nil
 		}
-		changes = append(changes, FieldChange{f.name, before, after})
+		changes = append(changes, FieldChange{Field: f.name, Old: before, New: after, Hidden: same(before, after)})
 	}
 	return changes
 }
@@ -431,13 +446,13 @@ func (t *tx) putDeployment(d *Deployment, isNew bool) error {
 		       version = ?, tags = ?, parameters = ?, parameter_schema = ?, enforce_parameter_schema = ?,
 		       job_variables = ?, paused = ?, concurrency_limit = ?, collision_strategy = ?, retries = ?,
 		       retry_delay_seconds = ?, timeout_seconds = ?, retries_on_crash = ?, catchup = ?,
-		       max_late_seconds = ?, jitter_seconds = ?, project_file = ?, updated = ?
+		       max_late_seconds = ?, jitter_seconds = ?, project_file = ?, shown = ?, updated = ?
 		 WHERE id = ?`,
 		d.queueID, d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.Description,
 		d.Version, asJSON(d.Tags), d.Parameters.text(), string(d.ParameterSchema), d.EnforceParameterSchema,
 		d.JobVariables.text(), d.Paused, d.ConcurrencyLimit, d.CollisionStrategy, d.Retries,
 		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, d.RetriesOnCrash, d.Catchup,
-		d.MaxLateSeconds, d.JitterSeconds, orNull(d.ProjectFile), t.now, d.ID)
+		d.MaxLateSeconds, d.JitterSeconds, orNull(d.ProjectFile), shownJSON(d.Shown), t.now, d.ID)
 	if err != nil {
 		return fmt.Errorf("write deployment: %w", err)
 	}
