@@ -59,7 +59,10 @@ func (j *deployJob) fromFile(path string) (err error) {
 	entries, err := j.file.Select(j.c.Name)
 	var none *discover.SelectError
 	if errors.As(err, &none) {
-		return notSelected(filepath.Base(path), none)
+		j.nameFlows() // so that it is told by the names that count
+		if _, err := j.file.Select(j.c.Name); errors.As(err, &none) {
+			return notSelected(filepath.Base(path), none)
+		}
 	}
 	if err != nil {
 		return err
@@ -129,7 +132,7 @@ func (j *deployJob) undecided() error {
 
 func notSelected(file string, none *discover.SelectError) error {
 	e := &exitError{code: exitNotFound, message: fmt.Sprintf("no deployment of %s matches %q", file, none.Pattern)}
-	for _, near := range none.Near {
+	for _, near := range slices.Compact(none.Near) {
 		e.hint = append(e.hint, "did you mean "+store.Quote(near)+"?")
 	}
 	if len(none.Names) > 0 {
