@@ -21,6 +21,8 @@ type deployJob struct {
 	orders   []order
 	wishes   []store.Wish
 	notes    notes // one line a kind of warning
+	save     *saved
+	given    store.Values // the parameters of the line
 	readers  map[string]*discover.Reader
 	commits  map[string]string // GitVersion by root
 	checkout *string           // its top, once somebody asked
@@ -43,7 +45,10 @@ func (c deployCmd) prepare(a *app) (*deployJob, error) {
 	if err := j.find(); err != nil {
 		return nil, err
 	}
-	return j, j.wish()
+	if err := j.wish(); err != nil {
+		return nil, err
+	}
+	return j, j.prepareSave()
 }
 
 // find chooses between the entrypoint of the line and the project file.
@@ -117,7 +122,11 @@ func (j *deployJob) apply() (store.Plan, error) {
 	if err != nil {
 		return store.Plan{}, err
 	}
-	return j.deploy(s, j.options(false))
+	plan, err := j.deploy(s, j.options(false))
+	if err != nil {
+		return plan, err
+	}
+	return plan, j.writeSave()
 }
 
 // plan is what apply would do. Where there is no database it makes none: all is

@@ -102,12 +102,13 @@ func (j *deployJob) overlayValues(e *discover.Entry, flow discover.Flow) error {
 	if err != nil {
 		return fmt.Errorf("read the parameters of %s: %w", flow.Entrypoint, err)
 	}
-	parameters, err := j.parameters(schema, j.c.Param, j.c.Params)
-	if err != nil {
-		return err
+	if j.given == nil { // once: stdin is read by it
+		if j.given, err = j.parameters(schema, j.c.Param, j.c.Params); err != nil {
+			return err
+		}
 	}
-	if parameters != nil {
-		e.Parameters = store.Values(e.Parameters).Over(parameters)
+	if j.given != nil {
+		e.Parameters = store.Values(e.Parameters).Over(j.given)
 	}
 	if len(j.c.JobVariable) == 0 {
 		return nil
