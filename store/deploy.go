@@ -37,6 +37,7 @@ type Wish struct {
 	ConcurrencyLimit       *int
 	CollisionStrategy      *string
 	Paused                 *bool
+	PullSteps              *[]Step // nil keeps, empty removes
 }
 
 // Change is what one wish does. Fields is empty for "=".
@@ -138,7 +139,7 @@ func (t *tx) existing(w Wish) (Deployment, bool, error) {
 	if errors.As(err, &e) && e.Code == NotFound {
 		return Deployment{
 			Name: w.Name, FlowName: w.FlowName, FullName: w.FlowName + "/" + w.Name,
-			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{},
+			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{}, PullSteps: []Step{},
 			EnforceParameterSchema: true, CollisionStrategy: Enqueue,
 		}, true, nil
 	}
@@ -162,6 +163,7 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *P
 	set(&d.EnforceParameterSchema, w.EnforceParameterSchema)
 	set(&d.CollisionStrategy, w.CollisionStrategy)
 	set(&d.Paused, w.Paused)
+	set(&d.PullSteps, w.PullSteps)
 	if w.ConcurrencyLimit != nil {
 		d.ConcurrencyLimit = w.ConcurrencyLimit
 	}
@@ -243,6 +245,9 @@ func checkDeployment(d Deployment) error {
 	if err := checkTries(d); err != nil {
 		return err
 	}
+	if err := checkPullSteps(d.PullSteps); err != nil {
+		return err
+	}
 	strategies := []string{Enqueue, CancelNew, Replace}
 	if !slices.Contains(strategies, d.CollisionStrategy) {
 		e := invalid("no collision strategy %q", d.CollisionStrategy)
@@ -298,6 +303,7 @@ var fields = []struct {
 	{"parameter_schema", func(d Deployment) any { return d.ParameterSchema }},
 	{"enforce_parameter_schema", func(d Deployment) any { return d.EnforceParameterSchema }},
 	{"job_variables", func(d Deployment) any { return d.JobVariables }},
+	{"pull_steps", func(d Deployment) any { return d.PullSteps }},
 	{"paused", func(d Deployment) any { return d.Paused }},
 	{"concurrency_limit", func(d Deployment) any { return plain(d.ConcurrencyLimit) }},
 	{"collision_strategy", func(d Deployment) any { return d.CollisionStrategy }},
@@ -331,6 +337,9 @@ func diff(old, next Deployment, isNew bool) []FieldChange {
 // same compares what a reader sees: JSON that differs in its spaces, in the
 // order of its keys or in how it escapes is the same.
 func same(a, b any) bool {
+	if steps, ok := a.([]Step); ok {
+		return sameSteps(steps, b.([]Step))
+	}
 	if reflect.DeepEqual(a, b) {
 		return true
 	}
@@ -345,17 +354,21 @@ func (t *tx) putDeployment(d Deployment, isNew bool) error {
 			return err
 		}
 	}
-	_, err := t.exec(`
+	steps, err := storedSteps(d.PullSteps)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`
 		UPDATE deployment
 		   SET work_queue_id = ?, entrypoint = ?, kind = ?, path = ?, interpreter = ?, description = ?,
 		       version = ?, tags = ?, parameters = ?, parameter_schema = ?, enforce_parameter_schema = ?,
 		       job_variables = ?, paused = ?, concurrency_limit = ?, collision_strategy = ?, retries = ?,
-		       retry_delay_seconds = ?, timeout_seconds = ?, updated = ?
+		       retry_delay_seconds = ?, timeout_seconds = ?, pull_steps = ?, updated = ?
 		 WHERE id = ?`,
 		d.queueID, d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.Description,
 		d.Version, asJSON(d.Tags), d.Parameters.text(), string(d.ParameterSchema), d.EnforceParameterSchema,
 		d.JobVariables.text(), d.Paused, d.ConcurrencyLimit, d.CollisionStrategy, d.Retries,
-		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, t.now, d.ID)
+		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, steps, t.now, d.ID)
 	if err != nil {
 		return fmt.Errorf("write deployment: %w", err)
 	}
