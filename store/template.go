@@ -82,14 +82,14 @@ func fillText(text string, value func(string) (json.RawMessage, bool, error)) (a
 			return got, nil
 		}
 		out.WriteString(text[last:p.start])
-		out.WriteString(textOf(got))
+		out.WriteString(TextOf(got))
 		last = p.end
 	}
 	return out.String() + text[last:], nil
 }
 
-// textOf is a JSON value within other text: a string as it is, else its JSON.
-func textOf(raw json.RawMessage) string {
+// TextOf is a JSON value within other text: a string as it is, else its JSON.
+func TextOf(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
 		return text
