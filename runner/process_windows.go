@@ -49,7 +49,7 @@ func MakeFifo(string) (Fifo, error) { return Fifo{}, ErrUnsupported }
 func OpenFifo(string) (*os.File, error) { return nil, ErrUnsupported }
 
 // Pump is not supported on Windows.
-func Pump(*os.File, string, *Log, func() time.Time) {}
+func Pump(*os.File, func([]byte)) {}
 
 func surviveFileSizeSignal() {}
 

@@ -39,6 +39,7 @@ type Wish struct {
 	NoConcurrencyLimit     bool // removes it
 	CollisionStrategy      *string
 	Paused                 *bool
+	PullSteps              *[]Step // nil keeps, empty removes
 
 	Schedules       *[]ScheduleSpec // nil keeps, empty removes
 	Catchup         *string
@@ -196,7 +197,7 @@ func (t *tx) existing(w Wish) (Deployment, bool, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return Deployment{
 			Name: w.Name, FlowName: w.FlowName, FullName: w.FlowName + "/" + w.Name,
-			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{},
+			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{}, PullSteps: []Step{},
 			EnforceParameterSchema: true, CollisionStrategy: Enqueue,
 			Catchup: CatchupLatest, Schedules: []DeploymentSchedule{},
 		}, true, nil
@@ -224,6 +225,7 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish) (Deployment, error) {
 	set(&d.EnforceParameterSchema, w.EnforceParameterSchema)
 	set(&d.CollisionStrategy, w.CollisionStrategy)
 	set(&d.Paused, w.Paused)
+	set(&d.PullSteps, w.PullSteps)
 	set(&d.Catchup, w.Catchup)
 	set(&d.RetriesOnCrash, w.RetriesOnCrash)
 	setSeconds(&d.MaxLateSeconds, w.MaxLate)
@@ -314,6 +316,9 @@ func checkDeployment(d Deployment) error {
 	if err := checkTries(d); err != nil {
 		return err
 	}
+	if err := checkPullSteps(d.PullSteps); err != nil {
+		return err
+	}
 	strategies := []string{Enqueue, CancelNew, Replace}
 	if !slices.Contains(strategies, d.CollisionStrategy) {
 		e := invalid("no collision strategy %q", d.CollisionStrategy)
@@ -385,6 +390,7 @@ var fields = []struct {
 	{"parameter_schema", func(d Deployment) any { return d.ParameterSchema }},
 	{"enforce_parameter_schema", func(d Deployment) any { return d.EnforceParameterSchema }},
 	{"job_variables", func(d Deployment) any { return d.JobVariables }},
+	{"pull_steps", func(d Deployment) any { return d.PullSteps }},
 	{"paused", func(d Deployment) any { return d.Paused }},
 	{"concurrency_limit", func(d Deployment) any { return plain(d.ConcurrencyLimit) }},
 	{"collision_strategy", func(d Deployment) any { return d.CollisionStrategy }},
@@ -426,6 +432,9 @@ func diff(old, next Deployment, isNew bool) []FieldChange {
 // same compares what a reader sees: JSON that differs in its spaces, in the
 // order of its keys or in how it escapes is the same.
 func same(a, b any) bool {
+	if steps, ok := a.([]Step); ok {
+		return sameSteps(steps, b.([]Step))
+	}
 	if reflect.DeepEqual(a, b) {
 		return true
 	}
@@ -440,18 +449,22 @@ func (t *tx) putDeployment(d *Deployment, isNew bool) error {
 			return err
 		}
 	}
-	_, err := t.exec(`
+	steps, err := storedSteps(d.PullSteps)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`
 		UPDATE deployment
 		   SET work_queue_id = ?, entrypoint = ?, kind = ?, path = ?, interpreter = ?, description = ?,
 		       version = ?, tags = ?, parameters = ?, parameter_schema = ?, enforce_parameter_schema = ?,
 		       job_variables = ?, paused = ?, concurrency_limit = ?, collision_strategy = ?, retries = ?,
-		       retry_delay_seconds = ?, timeout_seconds = ?, retries_on_crash = ?, catchup = ?,
+		       retry_delay_seconds = ?, timeout_seconds = ?, pull_steps = ?, retries_on_crash = ?, catchup = ?,
 		       max_late_seconds = ?, jitter_seconds = ?, project_file = ?, shown = ?, updated = ?
 		 WHERE id = ?`,
 		d.queueID, d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.Description,
 		d.Version, asJSON(d.Tags), d.Parameters.text(), string(d.ParameterSchema), d.EnforceParameterSchema,
 		d.JobVariables.text(), d.Paused, d.ConcurrencyLimit, d.CollisionStrategy, d.Retries,
-		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, d.RetriesOnCrash, d.Catchup,
+		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, steps, d.RetriesOnCrash, d.Catchup,
 		d.MaxLateSeconds, d.JitterSeconds, orNull(d.ProjectFile), shownJSON(d.Shown), t.now, d.ID)
 	if err != nil {
 		return fmt.Errorf("write deployment: %w", err)

@@ -35,6 +35,7 @@ type Deployment struct {
 	ParameterSchema        json.RawMessage `json:"parameter_openapi_schema"`
 	EnforceParameterSchema bool            `json:"enforce_parameter_schema"`
 	JobVariables           Values          `json:"job_variables"`
+	PullSteps              []Step          `json:"pull_steps"`
 	WorkPoolName           string          `json:"work_pool_name"`
 	WorkQueueName          string          `json:"work_queue_name"`
 	// Paused is what the flags or the file say, OperatorPaused what a person
@@ -76,6 +77,7 @@ const selectDeployment = `
 	       d.parameter_schema,
 	       d.enforce_parameter_schema,
 	       d.job_variables,
+	       d.pull_steps,
 	       coalesce(p.name, ''),
 	       coalesce(q.name, ''),
 	       d.work_queue_id,
@@ -100,15 +102,18 @@ const selectDeployment = `
 	  LEFT JOIN work_pool p ON p.id = q.work_pool_id`
 
 func scanDeployment(r row) (d Deployment, err error) {
-	var tags, parameters, variables, delays, shown text
+	var tags, parameters, variables, steps, delays, shown text
 	var limit sql.NullInt64
 	var created, updated int64
 	err = r.Scan(&d.ID, &d.Name, &d.FlowName, &d.FlowID, &d.Entrypoint, &d.Kind, &d.Path, &d.Interpreter,
 		&d.Description, &d.Version, &tags, &parameters, (*text)(&d.ParameterSchema), &d.EnforceParameterSchema,
-		&variables, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
+		&variables, &steps, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
 		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &d.RetriesOnCrash, &d.Catchup,
 		&d.MaxLateSeconds, &d.JitterSeconds, &d.ProjectFile, &shown, &created, &updated)
 	if err != nil {
+		return d, err
+	}
+	if d.PullSteps, err = readSteps(steps); err != nil {
 		return d, err
 	}
 	d.FullName = d.FlowName + "/" + d.Name
