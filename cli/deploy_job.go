@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"runnel/discover"
+	"runnel/runner"
 	"runnel/store"
 )
 
@@ -22,7 +23,9 @@ type deployJob struct {
 	wishes   []store.Wish
 	notes    notes // one line a kind of warning
 	save     *saved
-	given    store.Values // the parameters of the line
+	headed   bool                       // the header was printed
+	outputs  map[int]runner.StepOutputs // of the build and push steps, by order
+	given    store.Values               // the parameters of the line
 	readers  map[string]*discover.Reader
 	commits  map[string]string // GitVersion by root
 	checkout *string           // its top, once somebody asked
@@ -116,8 +119,11 @@ func (j *deployJob) options(dryRun bool) store.DeployOptions {
 	return o
 }
 
-// apply changes the database, all or nothing.
+// apply runs the build and push steps, and changes the database, all or nothing.
 func (j *deployJob) apply() (store.Plan, error) {
+	if err := j.build(); err != nil {
+		return store.Plan{}, err
+	}
 	s, err := j.store()
 	if err != nil {
 		return store.Plan{}, err

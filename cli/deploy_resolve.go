@@ -16,14 +16,17 @@ func (j *deployJob) wish() error {
 	j.wishes = nil
 	var problems []discover.Problem
 	full := map[string]int{}
-	lookup, err := j.lookup()
-	if err != nil {
+	if err := j.openLookup(); err != nil {
 		return err
 	}
 	for i := range j.orders {
 		o := &j.orders[i]
 		e, bad := o.entry, []discover.Problem(nil)
 		if j.file != nil {
+			lookup := j.lookup()
+			if done, built := j.outputs[i]; built {
+				lookup.Step, lookup.Bare, lookup.Pending = done.Step, done.Bare, false
+			}
 			e, bad = j.resolve(o, lookup)
 		}
 		if len(bad) == 0 {
@@ -137,8 +140,18 @@ func (c deployCmd) setsSchedules() bool {
 
 func (c deployCmd) noBuild() bool { return c.Build != nil && !*c.Build }
 
+// openLookup opens the database where templates may ask for its variables. One
+// that is not there is not made for that.
+func (j *deployJob) openLookup() error {
+	if j.file == nil || !j.hasDatabase() {
+		return nil
+	}
+	_, err := j.store()
+	return err
+}
+
 // lookup is what templates are filled from.
-func (j *deployJob) lookup() (discover.Lookup, error) {
+func (j *deployJob) lookup() discover.Lookup {
 	env := map[string]string{}
 	for _, pair := range j.Environ {
 		name, value, _ := strings.Cut(pair, "=")
@@ -148,12 +161,25 @@ func (j *deployJob) lookup() (discover.Lookup, error) {
 		Env:     func(name string) (string, bool) { value, ok := env[name]; return value, ok },
 		Pending: true,
 	}
-	if j.c.DryRun && !j.hasDatabase() {
+	switch {
+	case j.opened != nil:
+		l.Variable, l.Secret = j.variable, j.secret
+	case j.c.DryRun:
 		// Which variables there are is for the machine to say that has them.
 		l.Variable = func(name string) (json.RawMessage, bool) {
 			return jsonText("{{ prefect.variables." + name + " }}"), true
 		}
 		l.Secret = func(string) (string, bool) { return "", true }
 	}
-	return l, nil
+	return l
+}
+
+func (j *deployJob) variable(name string) (json.RawMessage, bool) {
+	v, err := j.opened.Variable(j.ctx, name)
+	return v.Value, err == nil && !v.IsSecret
+}
+
+func (j *deployJob) secret(name string) (string, bool) {
+	text, err := j.opened.Secret(j.ctx, name)
+	return text, err == nil
 }

@@ -54,6 +54,9 @@ func (j *deployJob) show(plan store.Plan) error {
 		return j.printObject(plan, outputFlag{j.c.Output})
 	}
 	j.header()
+	if !plan.Applied {
+		j.listSteps()
+	}
 	for _, pool := range plan.Pools {
 		j.print("%s work pool %s", j.colour(j.OutTerminal, green, "+"), pool)
 	}
@@ -83,6 +86,10 @@ func (j *deployJob) many() bool { return j.file != nil }
 
 // header is the first line: what the paths and names of the plan refer to.
 func (j *deployJob) header() {
+	if j.headed {
+		return
+	}
+	j.headed = true
 	words := []string{"root " + j.project.root}
 	if j.file != nil {
 		words = append(words, "file "+filepath.Base(j.file.Path))
@@ -187,6 +194,14 @@ func (j *deployJob) warn(plan store.Plan) {
 			}
 		}
 	}
+	if j.Env("CI") != "" {
+		for i, w := range j.wishes {
+			if w.PullSteps == nil || len(*w.PullSteps) == 0 {
+				all.about("CI is set and there is no pull step: runs use this checkout, " + j.orders[i].root + ", which must stay")
+				break
+			}
+		}
+	}
 	if len(plan.Left) > 0 {
 		all.about("no longer in the file, and still there (--all --prune deletes them)", plan.Left...)
 	}
@@ -205,7 +220,7 @@ func (j *deployJob) warn(plan store.Plan) {
 // fieldText is a new field's value. What only says the default, and the
 // schema, which discover shows, are left out.
 func fieldText(f store.FieldChange) string {
-	if f.Field == "parameter_schema" || f.Field == "path" || f.Field == "interpreter" {
+	if f.Field == "parameter_schema" || f.Field == "path" || f.Field == "interpreter" || f.Field == "project_file" {
 		return ""
 	}
 	return valueText(f.New)

@@ -55,10 +55,10 @@ type Deployment struct {
 	JitterSeconds  *float64             `json:"jitter_seconds"`   // null: none
 	ProjectFile    string               `json:"project_file"`     // "" where flags made it
 	// Shown is what Masked puts in place of hidden values, by their path.
-	Shown          map[string]string    `json:"-"`
-	Created        time.Time            `json:"created"`
-	Updated        time.Time            `json:"updated"`
-	queueID        ID
+	Shown   map[string]string `json:"-"`
+	Created time.Time         `json:"created"`
+	Updated time.Time         `json:"updated"`
+	queueID ID
 }
 
 const selectDeployment = `
