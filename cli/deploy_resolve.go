@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"runnel/discover"
@@ -69,6 +70,9 @@ func unique(problems []discover.Problem) (out []discover.Problem) {
 func (j *deployJob) resolve(o *order, lookup discover.Lookup) (discover.Entry, []discover.Problem) {
 	lookup.Replaced = j.c.replaced()
 	e, problems := o.entry.Resolve(lookup)
+	if j.opened == nil {
+		unknownVariables(&e)
+	}
 	if len(problems) > 0 || o.flow.Entrypoint != "" {
 		return e, problems
 	}
@@ -81,6 +85,18 @@ func (j *deployJob) resolve(o *order, lookup discover.Lookup) (discover.Entry, [
 		j.notes.about("flow_name differs from the flow's own name, which counts", fmt.Sprintf("%s (%s)", *e.FlowName, flow.FlowName))
 	}
 	return e, nil
+}
+
+// unknownVariable is a text with a variable that another machine will fill in.
+var unknownVariable = regexp.MustCompile(`"([^"]*\{\{ prefect\.variables\.[^"]*)"`)
+
+// unknownVariables marks the parameters that cannot be checked here.
+func unknownVariables(e *discover.Entry) {
+	for name, raw := range e.Parameters {
+		if found := unknownVariable.FindSubmatch(raw); found != nil && e.Shown["parameters."+name] == "" {
+			e.Shown["parameters."+name] = string(found[1])
+		}
+	}
 }
 
 // entrypointProblem puts what is wrong with an entrypoint where the file has it.
@@ -159,7 +175,7 @@ func (j *deployJob) lookup() discover.Lookup {
 	}
 	l := discover.Lookup{
 		Env:     func(name string) (string, bool) { value, ok := env[name]; return value, ok },
-		Pending: true,
+		Pending: !j.c.noBuild(),
 	}
 	switch {
 	case j.opened != nil:

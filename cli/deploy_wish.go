@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -149,11 +150,31 @@ func (j *deployJob) wishOf(o order, e discover.Entry) (w store.Wish, err error) 
 	if err != nil {
 		return w, fmt.Errorf("read the parameters of %s: %w", o.flow.Entrypoint, err)
 	}
+	w.Parameters = typed(schema, w.Parameters, e.Shown)
 	if err := checkScript(o.flow, schema, w.Parameters); err != nil {
 		return w, err
 	}
 	w.Interpreter, err = j.python(o, e, w.JobVariables)
 	return w, err
+}
+
+// fromEnv is a value that came from the environment whole.
+var fromEnv = regexp.MustCompile(`^\{\{ \$\w+ \}\}$`)
+
+// typed reads what came from the environment, which knows text only, as a value
+// on the command line is read: by what the parameter wants.
+func typed(schema store.ParameterSchema, values store.Values, shown map[string]string) store.Values {
+	out := values
+	for name, raw := range values {
+		var text string
+		if !fromEnv.MatchString(shown["parameters."+name]) || json.Unmarshal(raw, &text) != nil {
+			continue
+		}
+		if _, value, err := schema.Parse(name + "=" + text); err == nil {
+			out = out.Over(store.Values{name: value})
+		}
+	}
+	return out
 }
 
 // tries are the retries and the timeout: the file's, else the decorator's.
