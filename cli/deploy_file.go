@@ -73,6 +73,7 @@ func (j *deployJob) fromFile(path string) (err error) {
 	for _, e := range entries {
 		j.orders = append(j.orders, order{entry: e})
 	}
+	j.warnings()
 	return j.c.single(len(entries))
 }
 
