@@ -154,6 +154,23 @@ func (j *deployJob) fillStep(s discover.Step, done runner.StepOutputs) (store.St
 	return storeStep(filled), secrets, nil
 }
 
+// built names what the build and push steps of an order will hand on; nothing
+// once they have run.
+func (j *deployJob) built(o order) (names []string) {
+	if j.outputs != nil || j.c.noBuild() {
+		return nil
+	}
+	for _, s := range slices.Concat(o.entry.Build.List, o.entry.Push.List) {
+		for _, output := range s.Outputs() {
+			names = append(names, output)
+			if s.ID != "" {
+				names = append(names, s.ID+"."+output)
+			}
+		}
+	}
+	return names
+}
+
 func storeStep(s discover.Step) store.Step {
 	return store.Step{Name: s.Name, ID: s.ID, Requires: s.Requires, Arguments: s.Arguments, Shown: s.Shown}
 }

@@ -131,7 +131,7 @@ func (j *deployJob) wishOf(o order, e discover.Entry) (w store.Wish, err error) 
 		Description: e.Description, Version: e.Version, EnforceParameterSchema: e.EnforceParameterSchema,
 		Pool: e.WorkPool.Name, Queue: e.WorkPool.WorkQueueName, Paused: e.Paused, Tags: e.Tags,
 		Parameters: e.Parameters, JobVariables: e.WorkPool.JobVariables, Shown: e.Shown,
-		PullSteps: pullSteps(e.Pull),
+		PullSteps: pullSteps(e.Pull), Built: j.built(o),
 	}
 	if j.file != nil {
 		w.ProjectFile = j.file.Path

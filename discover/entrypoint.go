@@ -145,6 +145,9 @@ func (e *entry) find(name string) (string, error) {
 	if info, err := os.Stat(e.full(rel)); err == nil && info.IsDir() {
 		return "", e.fail(FileUnreadable, rel, "is a folder")
 	}
+	if filepath.IsAbs(name) {
+		return "", e.fail(FileMissing, name, "no such file")
+	}
 	missing := e.fail(FileMissing, rel, "no such file")
 	missing.Near = e.nearFiles(rel)
 	return "", missing

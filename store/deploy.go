@@ -40,6 +40,9 @@ type Wish struct {
 	CollisionStrategy      *string
 	Paused                 *bool
 	PullSteps              *[]Step // nil keeps, empty removes
+	// Built names what build steps hand on that have not run yet, as in a dry
+	// run: stdout, ID.stdout. Pull steps may ask for it.
+	Built []string
 
 	Schedules       *[]ScheduleSpec // nil keeps, empty removes
 	Catchup         *string
@@ -226,6 +229,7 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish) (Deployment, error) {
 	set(&d.CollisionStrategy, w.CollisionStrategy)
 	set(&d.Paused, w.Paused)
 	set(&d.PullSteps, w.PullSteps)
+	d.built = w.Built
 	set(&d.Catchup, w.Catchup)
 	set(&d.RetriesOnCrash, w.RetriesOnCrash)
 	setSeconds(&d.MaxLateSeconds, w.MaxLate)
@@ -316,7 +320,7 @@ func checkDeployment(d Deployment) error {
 	if err := checkTries(d); err != nil {
 		return err
 	}
-	if err := checkPullSteps(d.PullSteps); err != nil {
+	if err := checkPullSteps(d.PullSteps, d.built); err != nil {
 		return err
 	}
 	strategies := []string{Enqueue, CancelNew, Replace}

@@ -59,6 +59,7 @@ type Deployment struct {
 	Created time.Time         `json:"created"`
 	Updated time.Time         `json:"updated"`
 	queueID ID
+	built   []string // Wish.Built
 }
 
 const selectDeployment = `
