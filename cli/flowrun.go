@@ -21,6 +21,7 @@ type flowRunLsCmd struct {
 	Deployment string   `placeholder:"FLOW/NAME" help:"Only of this deployment."`
 	Flow       string   `aliases:"flow-name" placeholder:"NAME" help:"Only of this flow."`
 	Pool       string   `short:"p" placeholder:"NAME" help:"Only of this work pool."`
+	Dropped    bool     `help:"The ticks of schedules that became no run, and why."`
 	Since      string   `placeholder:"TIME" help:"Only created since: 2h, 3d, or 2026-12-01T08:00."`
 	Limit      int      `short:"l" default:"20" placeholder:"N" help:"At most so many (default: 20; 0: all)."`
 	outputFlag
@@ -34,6 +35,9 @@ func (flowRunLsCmd) Help() string {
 func (c flowRunLsCmd) Run(a *app) error {
 	if c.Limit < 0 {
 		return usage("--limit: %d; it is 0 or more", c.Limit)
+	}
+	if c.Dropped {
+		return c.dropped(a)
 	}
 	s, err := a.settled()
 	if err != nil {
