@@ -35,7 +35,7 @@ func (a *app) printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 
 // rootHelp fits a terminal of 24 lines.
 func (a *app) rootHelp(root *kong.Node) {
-	a.print("%s\n\nUsage: runnel COMMAND [flags]\n", root.Help)
+	a.print("%s\nUsage: runnel COMMAND [flags]\n", root.Help)
 	a.columns(commandRows(root))
 	a.print("")
 	a.columns(flagRows(root.Flags))
