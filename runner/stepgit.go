@@ -314,7 +314,7 @@ func (g gitRun) config() []string {
 	if g.login.password != "" {
 		key := "credential." + g.login.host + ".helper="
 		// The empty one forgets the user's helpers, which would keep the password.
-		argv = append(argv, "-c", "credential.helper=", "-c", key, "-c", key+credentialHelper)
+		argv = append(argv, "-c", key, "-c", key+credentialHelper)
 	}
 	return argv
 }
