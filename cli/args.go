@@ -26,6 +26,7 @@ var twoLetters = map[string]string{"-jv": "--job-variable", "-cl": "--concurrenc
 var numbers = []string{
 	"--limit", "-l", "--concurrency-limit", "--tail", "--attempt",
 	"--in", "--start-in", "--since", "--timeout", "--watch-timeout",
+	"--interval", "--max-late", "--jitter", "-n",
 }
 
 var negative = regexp.MustCompile(`^-[0-9]`)
@@ -53,7 +54,10 @@ func rewrite(args []string) []string {
 			}
 		}
 		if n := len(rewritten); n > 0 && negative.MatchString(arg) && slices.Contains(numbers, rewritten[n-1]) {
-			rewritten[n-1] += "=" + arg
+			if strings.HasPrefix(rewritten[n-1], "--") {
+				arg = "=" + arg
+			}
+			rewritten[n-1] += arg
 			continue
 		}
 		rewritten = append(rewritten, arg)

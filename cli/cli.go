@@ -24,8 +24,10 @@ type grammar struct {
 	NoColor bool   `help:"No colour."`
 
 	Quickstart quickstartCmd `cmd:"" help:"Play the whole main job on an example, in a scratch folder."`
+	Init       initCmd       `cmd:"" help:"Write a project file for this folder."`
 	Discover   discoverCmd   `cmd:"" help:"List the flows in a folder, without running them."`
 	Deploy     deployCmd     `cmd:"" help:"Make or change a deployment of a flow."`
+	Up         upCmd         `cmd:"" help:"Deploy all of the project file, and work for its pools."`
 	Run        runCmd        `cmd:"" help:"Run a deployment, or an entrypoint here and now."`
 	Deployment deploymentCmd `cmd:"" aliases:"deployments" help:"Look at deployments and change them."`
 	WorkPool   workPoolCmd   `cmd:"" aliases:"work-pools,pool,pools" help:"Make and look at work pools."`
@@ -34,6 +36,7 @@ type grammar struct {
 	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read their logs, cancel them."`
 	Variable   variableCmd   `cmd:"" aliases:"variables" help:"Values and secrets that deployments and flows ask for by name."`
 	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
+	Schema     schemaCmd     `cmd:"" help:"Print the JSON Schema of the project file."`
 	DBGroup    dbCmd         `cmd:"" name:"db" help:"About the database file."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
 }

@@ -75,7 +75,7 @@ func (c runCmd) newRun(a *app, schema store.ParameterSchema) (n store.NewRun, er
 	if n.Parameters, err = a.parameters(schema, c.Param, c.Params); err != nil {
 		return n, err
 	}
-	if n.JobVariables, err = jobVariables(c.JobVariable); err != nil {
+	if n.JobVariables, err = jobVariables(nil, c.JobVariable); err != nil {
 		return n, err
 	}
 	if c.Timeout != "" {
@@ -272,7 +272,7 @@ func (c runCmd) entrypoint(a *app, s *store.Store) error {
 	if err != nil {
 		return err
 	}
-	flow, err := a.readEntrypoint(p, c.Target)
+	flow, err := a.readEntrypoint(p, discover.NewReader(p.root), c.Target)
 	if err != nil {
 		return err
 	}

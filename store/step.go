@@ -151,8 +151,11 @@ func checkClone(step Step) error {
 
 // checkPullSteps holds each step, and that what its templates ask for can be
 // there when the run starts.
-func checkPullSteps(steps []Step) error {
+func checkPullSteps(steps []Step, built []string) error {
 	outputs := map[string]bool{}
+	for _, name := range built {
+		outputs[name] = true
+	}
 	for i, step := range steps {
 		if err := CheckStep(step); err != nil {
 			return fmt.Errorf("pull step %d: %w", i+1, err)

@@ -72,6 +72,8 @@ CREATE TABLE deployment (
 	max_late_seconds         REAL CHECK (max_late_seconds > 0),
 	jitter_seconds           REAL CHECK (jitter_seconds > 0),
 	project_file             TEXT,
+	-- what is printed in place of hidden values, by path
+	shown                    TEXT NOT NULL DEFAULT '{}' CHECK (json_type(shown) = 'object'),
 	created                  INTEGER NOT NULL,
 	updated                  INTEGER NOT NULL,
 	UNIQUE (flow_id, name)
@@ -92,6 +94,10 @@ CREATE TABLE schedule (
 	parameters      TEXT NOT NULL DEFAULT '{}' CHECK (json_type(parameters) = 'object'),
 	-- the newest instant that was decided; only moves forward
 	decided         INTEGER NOT NULL,
+	-- the tick whose run waits; NULL where it is paused or over
+	next            INTEGER,
+	-- its waiting run was deleted: whoever looks first makes the one after it
+	unplanned       INTEGER NOT NULL DEFAULT 0 CHECK (unplanned IN (0, 1)),
 	created         INTEGER NOT NULL,
 	updated         INTEGER NOT NULL,
 	UNIQUE (deployment_id, slug)
