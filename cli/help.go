@@ -33,13 +33,16 @@ func (a *app) printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	return nil
 }
 
+// seldom are the commands that the first screen only names.
+var seldom = []string{"schema", "db", "version"}
+
 // rootHelp fits a terminal of 24 lines.
 func (a *app) rootHelp(root *kong.Node) {
 	a.print("%s\nUsage: runnel COMMAND [flags]\n", root.Help)
-	a.columns(commandRows(root))
-	a.print("")
+	a.columns(slices.DeleteFunc(commandRows(root), func(row [2]string) bool { return slices.Contains(seldom, row[0]) }))
+	a.print("  also: %s\n", strings.Join(seldom, ", "))
 	a.columns(flagRows(root.Flags))
-	a.print("\nNew here: runnel quickstart. Of one command: runnel COMMAND --help.")
+	a.print("New here: runnel quickstart. Of one command: runnel COMMAND --help.")
 	a.print("Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused; of a run that was")
 	a.print("watched: 5 failed, 6 cancelled, 7 crashed; 124 watching timed out, 130 interrupted.")
 }

@@ -15,9 +15,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"runnel/store"
 )
@@ -46,6 +49,11 @@ func TestScriptsAreSplitAsAShellSplits(t *testing.T) {
 			t.Errorf("%q: %q", bad, got)
 		}
 	}
+}
+
+func isThere(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // build runs steps that are given as JSON, in a folder.
@@ -127,8 +135,9 @@ func TestRunStepsStopsWithItsContext(t *testing.T) {
 	if err := <-stop; !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped with %v", err)
 	}
-	if exists(filepath.Join("/proc", strings.TrimSpace(string(pid)), "cwd")) {
-		t.Error("the step lives")
+	number, err := strconv.Atoi(strings.TrimSpace(string(pid)))
+	if err != nil || !errors.Is(unix.Kill(number, 0), unix.ESRCH) {
+		t.Error("the step lives", err)
 	}
 }
 
@@ -288,7 +297,7 @@ func TestGitCloneOfCommitsAndDirectories(t *testing.T) {
 		if err != nil || string(content) != c.want {
 			t.Errorf("%s: %q, %v", c.arguments, content, err)
 		}
-		if strings.Contains(c.arguments, "directories") == (exists(filepath.Join(folder, "a")) && exists(filepath.Join(folder, "b"))) {
+		if strings.Contains(c.arguments, "directories") == (isThere(filepath.Join(folder, "a")) && isThere(filepath.Join(folder, "b"))) {
 			t.Errorf("%s: its directories", c.arguments)
 		}
 	}
@@ -320,7 +329,7 @@ git -C work add .; git -C work commit -qm sub; git -C work push -q "` + filepath
 		if (err == nil) != c.want {
 			t.Errorf("%s: %v\n%s", c.address, err, out)
 		}
-		if err == nil && !exists(filepath.Join(folder, "sub", "file")) {
+		if err == nil && !isThere(filepath.Join(folder, "sub", "file")) {
 			t.Errorf("%s: the submodule is empty", c.address)
 		}
 	}
