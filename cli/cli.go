@@ -34,6 +34,7 @@ type grammar struct {
 	WorkQueue  workQueueCmd  `cmd:"" aliases:"work-queues,queue,queues" help:"Look at work queues."`
 	Worker     workerCmd     `cmd:"" aliases:"workers" help:"Start workers and look at them."`
 	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read their logs, cancel them."`
+	Variable   variableCmd   `cmd:"" group:"more" aliases:"variables" help:"Values and secrets that deployments and flows ask for by name."`
 	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
 	Schema     schemaCmd     `cmd:"" group:"more" help:"Print the JSON Schema of the project file."`
 	DBGroup    dbCmd         `cmd:"" group:"more" name:"db" help:"About the database file."`

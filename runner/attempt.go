@@ -44,6 +44,8 @@ type attempt struct {
 	deadline time.Time
 	// stopped is how a pull step was stopped.
 	stopped StopReport
+	// private holds parameters that stay off the disk; nil for most.
+	private *os.File
 }
 
 // cause is why a slot stopped a process.
@@ -104,6 +106,10 @@ func (a *attempt) prepare() (err error) {
 	if a.log, err = CreateLog(a.job.Log); err != nil {
 		return err
 	}
+	if a.job.Private {
+		a.private, err = privateFile(a.job.Folder, a.job.Parameters)
+		return err
+	}
 	return os.WriteFile(filepath.Join(a.job.Folder, parametersFile), a.job.Parameters, 0o600)
 }
 
@@ -145,6 +151,9 @@ func (a *attempt) launch(spec Spec, keep *output, quiet bool) error {
 	a.pump(errs.Read, "stderr", keep, quiet)
 	defer errs.Write.Close() //nolint:errcheck // nothing was written through it
 	spec.Stdout, spec.Stderr, spec.Extra = out.Write, errs.Write, []*os.File{a.log.LockFile()}
+	if a.private != nil {
+		spec.Extra = append(spec.Extra, a.private) // privatePath names its descriptor
+	}
 	process, err := Start(spec)
 	if err == nil {
 		a.process = process
@@ -406,6 +415,9 @@ func (a *attempt) say(text string) {
 
 func (a *attempt) close() {
 	a.closePumps()
+	if a.private != nil {
+		_ = a.private.Close()
+	}
 	if a.log != nil {
 		_ = a.log.Close()
 	}

@@ -29,6 +29,8 @@ type Job struct {
 	Python     bool            `json:"python"`
 	// Secrets are what the job was given and its log shall not show.
 	Secrets []string `json:"secrets,omitempty"`
+	// Private says that the parameters hold a secret, and stay off the disk.
+	Private bool `json:"private,omitempty"`
 	// Pull comes before the flow; nil for most.
 	Pull *pullJob `json:"pull,omitempty"`
 	// Broken is why the job cannot be started at all, found before any slot
@@ -54,6 +56,7 @@ type Maker struct {
 type plan struct {
 	entrypoint, kind, root, interpreter string
 	pull                                []store.Step
+	given                               store.Values // parameters that whoever deployed wrote
 	timeout                             *float64
 	schema                              json.RawMessage
 	parameters                          store.Values
@@ -69,7 +72,7 @@ func (m Maker) Job(c store.Claimed) Job {
 		Folder: AttemptFolder(m.Store.Folder(), run.ID, c.Attempt),
 	}
 	p, layers := planOf(c)
-	values, err := m.give(&job, p, layers)
+	values, err := m.give(&job, &p, layers)
 	var variables store.JobVariables
 	if err == nil {
 		variables, err = store.MergeJobVariables(layers...)
@@ -93,7 +96,10 @@ func planOf(c store.Claimed) (plan, []store.Values) {
 	var timeout *float64
 	if d := c.Deployment; d != nil {
 		p.entrypoint, p.kind, p.root, p.interpreter, p.schema = d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.ParameterSchema
-		timeout, p.pull = d.TimeoutSeconds, d.PullSteps
+		timeout, p.pull, p.given = d.TimeoutSeconds, d.PullSteps, d.Parameters
+		if run.ScheduledFor != nil {
+			p.given = run.Parameters // the schedule's, too
+		}
 		layers = append(layers, d.JobVariables)
 	} else if j := run.Job; j != nil {
 		p.entrypoint, p.kind, p.root, p.interpreter, p.schema = j.Entrypoint, j.Kind, j.Path, j.Interpreter, j.ParameterSchema
@@ -148,6 +154,9 @@ func (m Maker) own(env environment, c store.Claimed, job *Job) {
 	env["RUNNEL_FLOW_NAME"] = c.Run.FlowName
 	env["RUNNEL_ATTEMPT"] = fmt.Sprint(c.Attempt)
 	env["RUNNEL_PARAMETERS"] = filepath.Join(job.Folder, parametersFile)
+	if job.Private {
+		env["RUNNEL_PARAMETERS"] = privatePath
+	}
 	env["RUNNEL_DB"] = m.Store.Path()
 	env["RUNNEL_BIN"] = m.Binary
 	env["RUNNEL_DEPLOYMENT"] = ""

@@ -54,3 +54,7 @@ func Pump(*os.File, func([]byte)) {}
 func surviveFileSizeSignal() {}
 
 func sendDatagram(string) error { return ErrUnsupported }
+
+const privatePath = ""
+
+func privateFile(string, []byte) (*os.File, error) { return nil, ErrUnsupported }

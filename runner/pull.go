@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,23 +49,25 @@ func newPullJob(p plan, v store.JobVariables) *pullJob {
 	return job
 }
 
-// give reads the variables and secrets that pull steps and job variables ask
-// for, and fills the latter. Nothing is read where none is asked for.
-func (m Maker) give(job *Job, p plan, layers []store.Values) (map[string]json.RawMessage, error) {
+// give reads the variables and secrets that are asked for by pull steps, job
+// variables and the parameters that whoever deployed wrote, and fills the latter
+// two. Nothing is read where none is asked for.
+func (m Maker) give(job *Job, p *plan, layers []store.Values) (map[string]json.RawMessage, error) {
 	var asking []json.RawMessage
 	for _, layer := range layers {
-		for _, raw := range layer {
-			if store.HasTemplate(raw) {
-				asking = append(asking, raw)
-			}
-		}
+		asking = append(asking, templated(layer)...)
 	}
 	for _, step := range p.pull {
-		for _, raw := range step.Arguments {
-			asking = append(asking, raw)
+		asking = append(asking, templated(step.Arguments)...)
+	}
+	// A value that came with the run is just that value, whatever it looks like.
+	own := store.Values{}
+	for name, raw := range p.given {
+		if store.HasTemplate(raw) && bytes.Equal(raw, p.parameters[name]) {
+			own[name] = raw
 		}
 	}
-	if len(asking) == 0 {
+	if asking = append(asking, templated(own)...); len(asking) == 0 {
 		return nil, nil
 	}
 	values, secrets, err := m.Store.TemplateValues(context.Background(), asking...)
@@ -73,14 +76,29 @@ func (m Maker) give(job *Job, p plan, layers []store.Values) (map[string]json.Ra
 	}
 	job.Secrets = secrets
 	for i, layer := range layers {
-		if layers[i], err = filled(layer, values); err != nil {
+		if layers[i], err = filledVariables(layer, values); err != nil {
 			return nil, err
 		}
 	}
+	if own, err = filled(own, values); err != nil {
+		return nil, fmt.Errorf("parameter %w", err)
+	}
+	p.parameters = p.parameters.Over(own)
+	job.Private = len(own) > 0 && len(secrets) > 0
 	return values, nil
 }
 
-// filled is a layer of job variables with the values of its templates.
+// templated are the values that may hold a template.
+func templated(values store.Values) (found []json.RawMessage) {
+	for _, raw := range values {
+		if store.HasTemplate(raw) {
+			found = append(found, raw)
+		}
+	}
+	return found
+}
+
+// filled has the values of templates in their places.
 func filled(layer store.Values, values map[string]json.RawMessage) (store.Values, error) {
 	out := store.Values{}
 	for name, raw := range layer {
@@ -90,13 +108,22 @@ func filled(layer store.Values, values map[string]json.RawMessage) (store.Values
 			return value, found, nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("job variable %s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	return out, nil
+}
+
+// filledVariables is a layer of job variables, checked now that it is known.
+func filledVariables(layer store.Values, values map[string]json.RawMessage) (store.Values, error) {
+	out, err := filled(layer, values)
+	if err != nil {
+		return nil, fmt.Errorf("job variable %w", err)
 	}
 	if raw, set := out["env"]; set && string(raw) != string(layer["env"]) {
 		out["env"] = textEnv(raw)
 	}
-	_, err := store.CheckJobVariables(out)
+	_, err = store.CheckJobVariables(out)
 	return out, err
 }
 

@@ -115,7 +115,7 @@ func adoptRun(ctx context.Context, s *store.Store, run store.Run, a store.Attemp
 	p, layers := planOf(c)
 	job.Timeout = timeLeft(s, p, a)
 	// What cannot be read any more cannot be hidden; the run is looked after.
-	_, _ = Maker{Store: s}.give(&job, p, layers)
+	_, _ = Maker{Store: s}.give(&job, &p, layers)
 	if a.PID != nil {
 		job.PID = *a.PID
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,8 +87,9 @@ func (r *stepRun) failed(step store.Step, err error) error {
 	if errors.Is(err, errStopped) {
 		r.say("runnel: " + step.Name + " was stopped")
 	} else {
-		r.say("runnel: " + step.Name + " failed")
 		err = maskedError{maskText(err.Error(), r.secrets), err}
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		r.say("runnel: " + step.Name + " failed: " + strings.TrimSuffix(first, ":"))
 	}
 	return &StepError{step.Name, err}
 }
@@ -242,7 +244,7 @@ func (o *output) lastLines() string {
 	if text == "" {
 		text = strings.TrimSpace(string(o.stdout.tail))
 	}
-	lines := strings.Split(text, "\n")
+	lines := slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return strings.TrimSpace(line) == "" })
 	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
 }
 

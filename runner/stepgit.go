@@ -58,7 +58,11 @@ func (r *stepRun) gitClone(a cloneArguments) (map[string]any, error) {
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return nil, err
 	}
-	folder := filepath.Join(parent, a.folderName(repository))
+	named := repository
+	if isLocal(repository) && !strings.HasPrefix(repository, "file://") {
+		named = r.within(repository) // "." has a name, too
+	}
+	folder := filepath.Join(parent, a.folderName(named))
 	g := gitRun{stepRun: r, login: login, local: isLocal(repository), dir: existing(r.dir, parent)}
 	if err := g.clone(a, repository, folder); err != nil {
 		return nil, err
@@ -310,7 +314,7 @@ func (g gitRun) config() []string {
 	if g.login.password != "" {
 		key := "credential." + g.login.host + ".helper="
 		// The empty one forgets the user's helpers, which would keep the password.
-		argv = append(argv, "-c", "credential.helper=", "-c", key, "-c", key+credentialHelper)
+		argv = append(argv, "-c", key, "-c", key+credentialHelper)
 	}
 	return argv
 }

@@ -188,7 +188,12 @@ func noTemplate(i int, step Step, argument, template string) error {
 // MarshalJSON shows the step: of hidden values what stands for them.
 func (s Step) MarshalJSON() ([]byte, error) {
 	type plain Step
-	shown := plain(s)
+	return plainJSON(plain(s.Masked()))
+}
+
+// Masked is the step as a reader sees it.
+func (s Step) Masked() Step {
+	shown := s
 	shown.Shown = nil
 	shown.Arguments = Values{}
 	for name, raw := range s.Arguments {
@@ -200,7 +205,7 @@ func (s Step) MarshalJSON() ([]byte, error) {
 		}
 		shown.Arguments[name] = raw
 	}
-	return plainJSON(shown)
+	return shown
 }
 
 // hide puts what is shown in place of what is not, by path.

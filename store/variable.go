@@ -147,7 +147,13 @@ func variableByName(ctx context.Context, q querier, name string) (Variable, erro
 		return v, err
 	}
 	e := notFound("variable", name, known)
-	return v, e.hint("set it: runnel variable set " + Quote(name) + " VALUE")
+	switch {
+	case len(known) == 0:
+		e.hint("there are none yet; set one: runnel variable set NAME VALUE")
+	case len(e.Hint) == 0:
+		e.hint("list them: runnel variable ls")
+	}
+	return v, e
 }
 
 // Secret reads the text of a secret.
