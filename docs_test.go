@@ -334,8 +334,16 @@ func commandsOfHelp(t *testing.T, binary string, path ...string) (commands []str
 		return []string{strings.Join(path, " ")}
 	}
 	row := regexp.MustCompile(`(?m)^  ([a-z][a-z-]*)  `)
+	var names []string
 	for _, found := range row.FindAllStringSubmatch(string(help), -1) {
-		commands = append(commands, commandsOfHelp(t, binary, append(slices.Clone(path), found[1])...)...)
+		names = append(names, found[1])
+	}
+	if _, more, any := strings.Cut(string(help), "\nMore: "); any {
+		line, _, _ := strings.Cut(more, "\n")
+		names = append(names, strings.Split(line, ", ")...)
+	}
+	for _, name := range names {
+		commands = append(commands, commandsOfHelp(t, binary, append(slices.Clone(path), name)...)...)
 	}
 	return commands
 }

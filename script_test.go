@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -26,6 +27,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"waitfile":   scriptWaitFile,
 	"waitout":    scriptWaitOut,
 	"signal":     scriptSignal,
+	"pullsteps":  scriptPullSteps,
 }
 
 const (
@@ -207,4 +209,24 @@ func flowPID(ts *testscript.TestScript, ctx context.Context, s *store.Store, wor
 		return pid != 0
 	})
 	return pid
+}
+
+// scriptPullSteps is `pullsteps DEPLOYMENT FILE`: the deployment has the pull
+// steps that FILE lists as JSON.
+func scriptPullSteps(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: pullsteps DEPLOYMENT FILE")
+	}
+	var steps []store.Step
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &steps))
+	withStore(ts, func(ctx context.Context, s *store.Store) {
+		d, err := s.Deployment(ctx, args[0])
+		ts.Check(err)
+		_, err = s.Deploy(ctx, []store.Wish{{
+			FlowName: d.FlowName, Name: d.Name, Entrypoint: d.Entrypoint, Kind: d.Kind, Path: d.Path,
+			Interpreter: d.Interpreter, ParameterSchema: d.ParameterSchema, Retries: d.Retries,
+			TimeoutSeconds: d.TimeoutSeconds, PullSteps: &steps,
+		}}, store.DeployOptions{})
+		ts.Check(err)
+	})
 }

@@ -75,7 +75,7 @@ func deploymentRows(ctx context.Context, s *store.Store) ([]deploymentRow, error
 	}
 	rows := make([]deploymentRow, len(deployments))
 	for i, d := range deployments {
-		rows[i] = deploymentRow{Deployment: d, Workers: workers[d.WorkPoolName]}
+		rows[i] = deploymentRow{Deployment: d.Masked(), Workers: workers[d.WorkPoolName]}
 		if first, found := nextOf(d); found {
 			rows[i].Next = first.Next
 		}
@@ -138,6 +138,7 @@ func (c deploymentInspectCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	d = d.Masked()
 	switch {
 	case c.machine():
 		return a.printObject(d, c.outputFlag)
@@ -173,6 +174,7 @@ func (a *app) showDeployment(d store.Deployment) {
 		{"tags", clean(strings.Join(d.Tags, ", "))},
 		{"concurrency limit", limitText(d.ConcurrencyLimit) + collisionText(d)},
 		{"job variables", nonEmptyObject(compactJSON(d.JobVariables))},
+		{"pull steps", stepLines(d.PullSteps)},
 	}
 	if d.Retries > 0 {
 		pairs = append(pairs, [2]string{"retries", fmt.Sprint(d.Retries)})
@@ -258,4 +260,14 @@ func (a *app) setPaused(target string, paused bool) error {
 	a.print("resumed %s", d.FullName)
 	a.ring(s, d.WorkPoolName)
 	return nil
+}
+
+// stepLines shows a step a line, its hidden values by what stands for them.
+func stepLines(steps []store.Step) string {
+	var lines []string
+	for _, step := range steps {
+		shown := step.Masked()
+		lines = append(lines, strings.TrimSpace(clean(step.Name+" "+nonEmptyObject(compactJSON(shown.Arguments)))))
+	}
+	return strings.Join(lines, "\n")
 }

@@ -58,6 +58,9 @@ func (c flowRunLsCmd) Run(a *app) error {
 	if more {
 		runs = runs[:c.Limit]
 	}
+	if c.machine() {
+		runs = a.masked(s, runs)
+	}
 	err = list[store.Run]{
 		items:   runs,
 		name:    func(r store.Run) string { return r.ID.String() },
@@ -159,7 +162,7 @@ func (c flowRunInspectCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	i := inspection{Run: run}
+	i := inspection{Run: a.masked(s, []store.Run{run})[0]}
 	if i.History, err = s.Events(a.ctx, run.ID); err != nil {
 		return err
 	}
@@ -178,6 +181,25 @@ func (c flowRunInspectCmd) Run(a *app) error {
 	}
 	a.showInspection(s, i)
 	return nil
+}
+
+// masked are runs as they may be printed: what came from the environment of
+// their deployment is shown as its template.
+func (a *app) masked(s *store.Store, runs []store.Run) []store.Run {
+	known := map[string]store.Deployment{}
+	for i, r := range runs {
+		if r.Deployment == nil {
+			continue
+		}
+		d, read := known[*r.Deployment]
+		if !read {
+			// One that was deleted has nothing to compare with.
+			d, _ = s.Deployment(a.ctx, *r.Deployment)
+			known[*r.Deployment] = d
+		}
+		runs[i] = r.Masked(d)
+	}
+	return runs
 }
 
 func (a *app) showInspection(s *store.Store, i inspection) {

@@ -54,19 +54,6 @@ func (f scheduleFlags) specs() (*[]store.ScheduleSpec, error) {
 	return &specs, nil
 }
 
-// set puts into a wish what the line gives.
-func (f scheduleFlags) set(w *store.Wish) (err error) {
-	if w.Schedules, err = f.specs(); err != nil {
-		return err
-	}
-	w.Catchup = f.Catchup
-	if w.MaxLate, err = lengthOrNone("--max-late", f.MaxLate); err != nil {
-		return err
-	}
-	w.Jitter, err = lengthOrNone("--jitter", f.Jitter)
-	return err
-}
-
 // lengthOrNone reads a length of time as intervals are written; "none" is 0,
 // which removes what was set, nil says nothing.
 func lengthOrNone(field string, text *string) (*time.Duration, error) {

@@ -400,7 +400,7 @@ func (w *Worker) look(ctx context.Context) error {
 		return err
 	}
 	if os.Getpid() == 1 {
-		w.reap()
+		ownSlots.reapOthers()
 	}
 	sweep := now.Sub(w.swept) >= sweepEvery
 	if w.busy() == 0 && !sweep {
@@ -470,15 +470,6 @@ func (w *Worker) checkpoint(ctx context.Context) error {
 	}
 	w.wrote = false
 	return w.Store.Checkpoint(ctx)
-}
-
-// reap takes away what process 1 of a container inherits.
-func (w *Worker) reap() {
-	slots := map[int]bool{}
-	for _, h := range w.hands {
-		slots[h.process.Pid] = true
-	}
-	reapAsInit(slots)
 }
 
 // holder is our slot that has a run, or nil.

@@ -36,6 +36,7 @@ type Deployment struct {
 	ParameterSchema        json.RawMessage `json:"parameter_openapi_schema"`
 	EnforceParameterSchema bool            `json:"enforce_parameter_schema"`
 	JobVariables           Values          `json:"job_variables"`
+	PullSteps              []Step          `json:"pull_steps"`
 	WorkPoolName           string          `json:"work_pool_name"`
 	WorkQueueName          string          `json:"work_queue_name"`
 	// Paused is what the flags or the file say, OperatorPaused what a person
@@ -54,9 +55,12 @@ type Deployment struct {
 	MaxLateSeconds *float64             `json:"max_late_seconds"` // null: any
 	JitterSeconds  *float64             `json:"jitter_seconds"`   // null: none
 	ProjectFile    string               `json:"project_file"`     // "" where flags made it
-	Created        time.Time            `json:"created"`
-	Updated        time.Time            `json:"updated"`
-	queueID        ID
+	// Shown is what Masked puts in place of hidden values, by their path.
+	Shown   map[string]string `json:"-"`
+	Created time.Time         `json:"created"`
+	Updated time.Time         `json:"updated"`
+	queueID ID
+	built   []string // Wish.Built
 }
 
 const selectDeployment = `
@@ -75,6 +79,7 @@ const selectDeployment = `
 	       d.parameter_schema,
 	       d.enforce_parameter_schema,
 	       d.job_variables,
+	       d.pull_steps,
 	       coalesce(p.name, ''),
 	       coalesce(q.name, ''),
 	       d.work_queue_id,
@@ -90,6 +95,7 @@ const selectDeployment = `
 	       d.max_late_seconds,
 	       d.jitter_seconds,
 	       coalesce(d.project_file, ''),
+	       d.shown,
 	       d.created,
 	       d.updated
 	  FROM deployment d
@@ -98,22 +104,25 @@ const selectDeployment = `
 	  LEFT JOIN work_pool p ON p.id = q.work_pool_id`
 
 func scanDeployment(r row) (d Deployment, err error) {
-	var tags, parameters, variables, delays text
+	var tags, parameters, variables, steps, delays, shown text
 	var limit sql.NullInt64
 	var created, updated int64
 	err = r.Scan(&d.ID, &d.Name, &d.FlowName, &d.FlowID, &d.Entrypoint, &d.Kind, &d.Path, &d.Interpreter,
 		&d.Description, &d.Version, &tags, &parameters, (*text)(&d.ParameterSchema), &d.EnforceParameterSchema,
-		&variables, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
+		&variables, &steps, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
 		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &d.RetriesOnCrash, &d.Catchup,
-		&d.MaxLateSeconds, &d.JitterSeconds, &d.ProjectFile, &created, &updated)
+		&d.MaxLateSeconds, &d.JitterSeconds, &d.ProjectFile, &shown, &created, &updated)
 	if err != nil {
+		return d, err
+	}
+	if d.PullSteps, err = readSteps(steps); err != nil {
 		return d, err
 	}
 	d.FullName = d.FlowName + "/" + d.Name
 	d.ConcurrencyLimit = intOrNil(limit)
 	d.Created, d.Updated = instant(created), instant(updated)
 	return d, errors.Join(json.Unmarshal(tags, &d.Tags), json.Unmarshal(parameters, &d.Parameters),
-		json.Unmarshal(variables, &d.JobVariables), json.Unmarshal(delays, &d.RetryDelaySeconds))
+		json.Unmarshal(variables, &d.JobVariables), json.Unmarshal(delays, &d.RetryDelaySeconds), json.Unmarshal(shown, &d.Shown))
 }
 
 // Deployments lists all, by flow and name.
@@ -207,32 +216,37 @@ func (s *Store) DeleteDeployment(ctx context.Context, target string) (d Deployme
 		if d, err = deploymentByName(t.ctx, t, target); err != nil {
 			return err
 		}
-		if err := withSchedules(t.ctx, t, &d); err != nil {
-			return err
-		}
-		for _, s := range d.Schedules {
-			if err := t.removeSchedule(d, s); err != nil {
-				return err
-			}
-		}
-		waiting, err := collect(t.ctx, t, scanID, `
-			SELECT id
-			  FROM flow_run INDEXED BY flow_run_due
-			 WHERE state_type = 'SCHEDULED'
-			   AND deployment_id = ?`, d.ID)
-		if err != nil {
-			return err
-		}
-		for _, id := range waiting {
-			if _, err := t.cancel(id, "its deployment was deleted", "operator"); err != nil {
-				return err
-			}
-		}
-		cancelled = len(waiting)
-		_, err = t.exec("DELETE FROM deployment WHERE id = ?", d.ID)
+		cancelled, err = t.deleteDeployment(d)
 		return err
 	})
 	return d, cancelled, err
+}
+
+// deleteDeployment says how many waiting runs it cancelled.
+func (t *tx) deleteDeployment(d Deployment) (cancelled int, err error) {
+	if err := withSchedules(t.ctx, t, &d); err != nil {
+		return 0, err
+	}
+	for _, s := range d.Schedules {
+		if err := t.removeSchedule(d, s); err != nil {
+			return 0, err
+		}
+	}
+	waiting, err := collect(t.ctx, t, scanID, `
+		SELECT id
+		  FROM flow_run INDEXED BY flow_run_due
+		 WHERE state_type = 'SCHEDULED'
+		   AND deployment_id = ?`, d.ID)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range waiting {
+		if _, err := t.cancel(id, "its deployment was deleted", "operator"); err != nil {
+			return 0, err
+		}
+	}
+	_, err = t.exec("DELETE FROM deployment WHERE id = ?", d.ID)
+	return len(waiting), err
 }
 
 func scanID(r row) (id ID, err error) { return id, r.Scan(&id) }

@@ -143,16 +143,18 @@ func scheduleLines(list []DeploymentSchedule) []string {
 // wantedSchedules lays the wish's schedules over those that are there. A
 // schedule keeps its identity by the slug; without one by its definition; and
 // the only one before is the only one after.
-func (t *tx) wantedSchedules(d *Deployment, w Wish) (warnings []string, err error) {
+//
+// slugs are those of the wish's schedules, in its order.
+func (t *tx) wantedSchedules(d *Deployment, w Wish) (slugs, warnings []string, err error) {
 	if w.Schedules == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	specs, warnings, err := t.normalise(*w.Schedules)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := nameSchedules(specs, d.Schedules); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	next := []DeploymentSchedule{}
 	for _, spec := range specs {
@@ -169,11 +171,11 @@ func (t *tx) wantedSchedules(d *Deployment, w Wish) (warnings []string, err erro
 		if spec.Parameters != nil {
 			s.Parameters = spec.Parameters
 		}
-		next = append(next, s)
+		next, slugs = append(next, s), append(slugs, s.Slug)
 	}
 	slices.SortFunc(next, func(a, b DeploymentSchedule) int { return strings.Compare(a.Slug, b.Slug) })
 	d.Schedules = next
-	return warnings, nil
+	return slugs, warnings, nil
 }
 
 // normalise validates the wished schedules, and says of which one an error is.

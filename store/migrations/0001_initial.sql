@@ -72,6 +72,8 @@ CREATE TABLE deployment (
 	max_late_seconds         REAL CHECK (max_late_seconds > 0),
 	jitter_seconds           REAL CHECK (jitter_seconds > 0),
 	project_file             TEXT,
+	-- what is printed in place of hidden values, by path
+	shown                    TEXT NOT NULL DEFAULT '{}' CHECK (json_type(shown) = 'object'),
 	created                  INTEGER NOT NULL,
 	updated                  INTEGER NOT NULL,
 	UNIQUE (flow_id, name)
