@@ -116,9 +116,10 @@ var varying = []struct {
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}`), "UUID"},
 	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "VERSION"},
 	{regexp.MustCompile(`\b[0-9a-f]{8}\b`), "ID"},
+	{regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d \d\d:\d\d [A-Z]{2,5}\b`), "TICK"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T/]?`), "DATE "},
 	{regexp.MustCompile(`\d\d:\d\d:\d\d(\.\d+)?( [A-Z]{2,5}\b)?`), "TIME"},
-	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|s|m \d\ds|h \d\dm)( ago)?|now)\b`), "LONG"},
+	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|s|m \d\ds|h \d\dm|d)( ago)?|now)\b`), "LONG"},
 	{regexp.MustCompile(`python /\S+`), "python PATH"},
 	{regexp.MustCompile(`\b[\w.-]+-\d{3,}\b`), "WORKER"},
 	{regexp.MustCompile(`peak memory \d+ [KMG]iB`), "peak memory M"},
@@ -333,8 +334,16 @@ func commandsOfHelp(t *testing.T, binary string, path ...string) (commands []str
 		return []string{strings.Join(path, " ")}
 	}
 	row := regexp.MustCompile(`(?m)^  ([a-z][a-z-]*)  `)
+	var names []string
 	for _, found := range row.FindAllStringSubmatch(string(help), -1) {
-		commands = append(commands, commandsOfHelp(t, binary, append(slices.Clone(path), found[1])...)...)
+		names = append(names, found[1])
+	}
+	if _, more, any := strings.Cut(string(help), "\nMore: "); any {
+		line, _, _ := strings.Cut(more, "\n")
+		names = append(names, strings.Split(line, ", ")...)
+	}
+	for _, name := range names {
+		commands = append(commands, commandsOfHelp(t, binary, append(slices.Clone(path), name)...)...)
 	}
 	return commands
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +25,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"waitstate":  scriptWaitState,
 	"waitworker": scriptWaitWorker,
 	"waitfile":   scriptWaitFile,
+	"waitout":    scriptWaitOut,
 	"signal":     scriptSignal,
 	"pullsteps":  scriptPullSteps,
 }
@@ -131,6 +134,27 @@ func scriptWaitFile(ts *testscript.TestScript, neg bool, args []string) {
 	until(ts, path, func() bool {
 		info, err := os.Stat(path)
 		return err == nil && info.Size() > 0
+	})
+}
+
+// scriptWaitOut is `waitout PATTERN COMMAND…`: what the command prints comes to
+// match.
+func scriptWaitOut(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: waitout PATTERN COMMAND…")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	until(ts, strings.Join(args[1:], " ")+" to print "+args[0], func() bool {
+		// Not by ts.Exec, which would log each look.
+		cmd := exec.Command(args[1], args[2:]...)
+		cmd.Dir = ts.MkAbs(".")
+		for _, name := range []string{"PATH", "HOME", "TZ", "RUNNEL_DB", "NO_COLOR", "COLUMNS"} {
+			cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+		}
+		out, err := cmd.Output()
+		ts.Check(err)
+		return pattern.Match(out)
 	})
 }
 

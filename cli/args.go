@@ -26,7 +26,7 @@ var twoLetters = map[string]string{"-jv": "--job-variable", "-cl": "--concurrenc
 var numbers = []string{
 	"--limit", "-l", "--concurrency-limit", "--tail", "--attempt",
 	"--in", "--start-in", "--since", "--timeout", "--watch-timeout",
-	"--interval", "--max-late", "--jitter", "-n",
+	"--interval", "--max-late", "--jitter", "-n", "--limit-concurrent",
 }
 
 var negative = regexp.MustCompile(`^-[0-9]`)

@@ -23,7 +23,7 @@ type grammar struct {
 	DB      string `name:"db" env:"RUNNEL_DB" placeholder:"FILE" help:"The database (~/.local/share/runnel/runnel.db)."`
 	NoColor bool   `help:"No colour."`
 
-	Quickstart quickstartCmd `cmd:"" help:"Play the whole main job on an example, in a scratch folder."`
+	Quickstart quickstartCmd `cmd:"" group:"more" help:"Play the whole main job on an example, in a scratch folder."`
 	Init       initCmd       `cmd:"" help:"Write a project file for this folder."`
 	Discover   discoverCmd   `cmd:"" help:"List the flows in a folder, without running them."`
 	Deploy     deployCmd     `cmd:"" help:"Make or change a deployment of a flow."`
@@ -36,9 +36,9 @@ type grammar struct {
 	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read their logs, cancel them."`
 	Variable   variableCmd   `cmd:"" aliases:"variables" help:"Values and secrets that deployments and flows ask for by name."`
 	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
-	Schema     schemaCmd     `cmd:"" help:"Print the JSON Schema of the project file."`
-	DBGroup    dbCmd         `cmd:"" name:"db" help:"About the database file."`
-	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
+	Schema     schemaCmd     `cmd:"" group:"more" help:"Print the JSON Schema of the project file."`
+	DBGroup    dbCmd         `cmd:"" group:"more" name:"db" help:"About the database file."`
+	VersionCmd versionCmd    `cmd:"" group:"more" name:"version" help:"Print the version."`
 }
 
 // app is what a command works with.

@@ -67,7 +67,7 @@ func (j *deployJob) fromFile(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if len(entries) == 0 {
+	if len(entries) == 0 && !j.c.Prune {
 		return &exitError{code: exitNotFound, message: filepath.Base(path) + " has no deployments with a name"}
 	}
 	for _, e := range entries {

@@ -28,6 +28,11 @@ func (j *deployJob) overlay(e *discover.Entry, flow discover.Flow) error {
 	if c.ConcurrencyLimit != nil || c.CollisionStrategy != nil {
 		e.Concurrency = c.concurrency(e.Concurrency)
 	}
+	for flag, text := range map[string]*string{"--max-late": c.MaxLate, "--jitter": c.Jitter} {
+		if _, err := lengthOrNone(flag, text); err != nil {
+			return err
+		}
+	}
 	overrideText(&e.Catchup, c.Catchup)
 	overrideText(&e.MaxLate, c.MaxLate)
 	overrideText(&e.Jitter, c.Jitter)

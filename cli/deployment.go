@@ -15,6 +15,7 @@ type deploymentCmd struct {
 	Run      runCmd               `cmd:"" help:"Make a flow run of a deployment: the same as runnel run."`
 	Pause    deploymentPauseCmd   `cmd:"" help:"Start no runs of it until it is resumed."`
 	Resume   deploymentResumeCmd  `cmd:"" help:"Lift a pause."`
+	Backfill backfillCmd          `cmd:"" help:"Make the runs of a past window's ticks, each once."`
 	Schedule scheduleCmd          `cmd:"" aliases:"schedules" help:"Look at a deployment's schedules and change them."`
 }
 
@@ -75,10 +76,10 @@ func deploymentRows(ctx context.Context, s *store.Store) ([]deploymentRow, error
 	rows := make([]deploymentRow, len(deployments))
 	for i, d := range deployments {
 		rows[i] = deploymentRow{Deployment: d.Masked(), Workers: workers[d.WorkPoolName]}
-		if first, any := nextOf(d); any {
+		if first, found := nextOf(d); found {
 			rows[i].Next = first.Next
 		}
-		if r, any := last[d.ID]; any {
+		if r, found := last[d.ID]; found {
 			rows[i].LastRun = &r
 		}
 	}
@@ -108,7 +109,7 @@ func (a *app) lastColumn(d deploymentRow) string {
 		return "-"
 	}
 	state := d.LastRun.State
-	return a.colour(a.OutTerminal, stateColours[string(state.Type)], state.Name) + " " + a.ago(state.Timestamp)
+	return a.colour(a.OutTerminal, stateColours[string(state.Type)], state.Name) + " " + duration(a.Clock().Sub(state.Timestamp))
 }
 
 func deploymentStatus(d store.Deployment) string {
@@ -146,6 +147,9 @@ func (c deploymentInspectCmd) Run(a *app) error {
 		return nil
 	}
 	a.showDeployment(d)
+	if err := a.showDropped(s, d); err != nil {
+		return err
+	}
 	pool, err := s.WorkPool(a.ctx, d.WorkPoolName)
 	if err == nil {
 		if line := noWorker(pool); line != "" {

@@ -200,7 +200,7 @@ func (c runCmd) created(a *app, s *store.Store, run store.Run, existed bool) {
 func (c runCmd) printRun(a *app, run store.Run) error {
 	switch f := (outputFlag{c.Output}); {
 	case f.machine():
-		return a.printObject(run, f)
+		return a.printObject(a.masked(a.opened, []store.Run{run})[0], f)
 	case f.Output == "name":
 		a.print("%s", run.ID)
 	}

@@ -10,8 +10,12 @@ import (
 )
 
 type scheduleCmd struct {
-	Ls   scheduleLsCmd   `cmd:"" aliases:"list" help:"List the schedules of a deployment, or of all."`
-	Next scheduleNextCmd `cmd:"" help:"Show the coming ticks of a deployment, or of a schedule."`
+	Ls     scheduleLsCmd     `cmd:"" aliases:"list" help:"List the schedules of a deployment, or of all."`
+	Next   scheduleNextCmd   `cmd:"" help:"Show the coming ticks of a deployment, or of a schedule."`
+	Create scheduleCreateCmd `cmd:"" help:"Add a schedule to a deployment."`
+	Pause  schedulePauseCmd  `cmd:"" help:"Fire no tick of a schedule until it is resumed."`
+	Resume scheduleResumeCmd `cmd:"" help:"Lift a pause."`
+	Delete scheduleDeleteCmd `cmd:"" help:"Delete a schedule."`
 }
 
 type scheduleLsCmd struct {
@@ -97,18 +101,18 @@ func (a *app) tickText(at time.Time, zone string) string {
 }
 
 // nextOf is the schedule of a deployment that fires first.
-func nextOf(d store.Deployment) (first store.DeploymentSchedule, any bool) {
+func nextOf(d store.Deployment) (first store.DeploymentSchedule, found bool) {
 	for _, s := range d.Schedules {
-		if s.Next != nil && (!any || s.Next.Before(*first.Next)) {
-			first, any = s, true
+		if s.Next != nil && (!found || s.Next.Before(*first.Next)) {
+			first, found = s, true
 		}
 	}
-	return first, any
+	return first, found
 }
 
 // sayNext says after a deploy when the first run is due.
 func (a *app) sayNext(d store.Deployment) {
-	if s, any := nextOf(d); any && !paused(d) {
+	if s, found := nextOf(d); found && !paused(d) {
 		a.say("next: %s", a.tickText(*s.Next, s.Timezone))
 	}
 }

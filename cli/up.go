@@ -68,7 +68,7 @@ func (c upCmd) deployment(a *app) (deployCmd, error) {
 	}
 	flows := slices.DeleteFunc(result.Flows, func(f discover.Flow) bool { return !f.Deployable })
 	if len(flows) != 1 {
-		e := &exitError{code: exitNotFound, message: fmt.Sprintf("no project file in %s, and %s: up needs the one or one of the other", root, plural(len(flows), "flow"))}
+		e := &exitError{code: exitNotFound, message: fmt.Sprintf("no project file in %s, and %s: without the file up takes a folder with one flow", root, plural(len(flows), "flow"))}
 		e.hint = []string{"make a project file: runnel init"}
 		return deployCmd{}, e
 	}

@@ -43,6 +43,7 @@ type Worker struct {
 	beat     time.Time
 	swept    time.Time
 	empty    bool      // the last claim left nothing that could be taken
+	rung     bool      // since the last claim: what fell due need not be looked for
 	next     time.Time // when a run falls due, as the last look or claim saw it; zero: none
 }
 
@@ -105,7 +106,7 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 		case e := <-w.events:
 			w.hear(ctx, e)
 		case <-w.bell.C():
-			w.empty = false
+			w.empty, w.rung = false, true
 		case <-next:
 			w.empty = false
 		case <-ticker.C:
@@ -199,7 +200,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("claim: %w", err)
 	}
-	w.wrote = true
+	w.wrote, w.rung = true, false
 	w.next = result.Next
 	ended := w.acknowledge()
 	started := make([]Notice, len(result.Claimed))
@@ -230,7 +231,7 @@ func (w *Worker) wants(ctx context.Context, ready int) bool {
 		return false
 	}
 	mayGrow := w.starting == 0 && (w.Limit == nil || len(w.hands) < *w.Limit)
-	return (ready > 0 || mayGrow) && w.due(ctx)
+	return (ready > 0 || mayGrow) && (w.rung || w.due(ctx))
 }
 
 // due is true where a look finds a run that a claim might take.

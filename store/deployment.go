@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -189,14 +190,21 @@ func (s *Store) PauseDeployment(ctx context.Context, target string, paused bool)
 		if d, err = deploymentByName(t.ctx, t, target); err != nil {
 			return err
 		}
+		if err := withSchedules(t.ctx, t, &d); err != nil {
+			return err
+		}
+		before := d
+		d.Schedules = slices.Clone(d.Schedules)
 		d.OperatorPaused = paused
 		// Resuming says that it shall run: the file's own pause goes with it.
 		if !paused {
 			d.Paused = false
 		}
-		_, err := t.exec("UPDATE deployment SET operator_paused = ?, paused = ?, updated = ? WHERE id = ?",
-			d.OperatorPaused, d.Paused, t.now, d.ID)
-		return err
+		if _, err := t.exec("UPDATE deployment SET operator_paused = ?, paused = ?, updated = ? WHERE id = ?",
+			d.OperatorPaused, d.Paused, t.now, d.ID); err != nil {
+			return err
+		}
+		return t.putSchedules(before, d)
 	})
 	return d, err
 }
@@ -216,6 +224,14 @@ func (s *Store) DeleteDeployment(ctx context.Context, target string) (d Deployme
 
 // deleteDeployment says how many waiting runs it cancelled.
 func (t *tx) deleteDeployment(d Deployment) (cancelled int, err error) {
+	if err := withSchedules(t.ctx, t, &d); err != nil {
+		return 0, err
+	}
+	for _, s := range d.Schedules {
+		if err := t.removeSchedule(d, s); err != nil {
+			return 0, err
+		}
+	}
 	waiting, err := collect(t.ctx, t, scanID, `
 		SELECT id
 		  FROM flow_run INDEXED BY flow_run_due

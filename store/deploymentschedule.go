@@ -31,8 +31,17 @@ type DeploymentSchedule struct {
 	Created time.Time  `json:"created"`
 	Updated time.Time  `json:"updated"`
 
-	when    Schedule
-	decided int64
+	when      Schedule
+	decided   int64 // nothing up to here is made again
+	decidedAt int64 // what the clock said then
+	resumed   int64 // ticks up to here were kept by a pause
+}
+
+// decide makes an instant the newest decided one; it only moves forward.
+func (s *DeploymentSchedule) decide(at, now int64) {
+	if at > s.decided {
+		s.decided, s.decidedAt = at, now
+	}
 }
 
 // Schedule is what the definition means.
@@ -49,7 +58,9 @@ const selectSchedule = `
 	       s.operator_paused,
 	       s.parameters,
 	       s.decided,
+	       s.decided_at,
 	       s.next,
+	       s.resumed,
 	       s.created,
 	       s.updated
 	  FROM schedule s`
@@ -60,7 +71,7 @@ func scanSchedule(r row) (s DeploymentSchedule, err error) {
 	var parameters text
 	var created, updated int64
 	err = r.Scan(&s.ID, &s.DeploymentID, &s.Slug, &s.Kind, &definition, &s.Timezone, &s.Active, &s.OperatorPaused,
-		&parameters, &s.decided, &next, &created, &updated)
+		&parameters, &s.decided, &s.decidedAt, &next, &s.resumed, &created, &updated)
 	if err != nil {
 		return s, err
 	}
@@ -152,7 +163,7 @@ func (t *tx) wantedSchedules(d *Deployment, w Wish) (slugs, warnings []string, e
 			s, found = scheduleBySlug(d.Schedules, spec.Replaces)
 		}
 		if !found {
-			s = DeploymentSchedule{ID: NewID(), DeploymentID: d.ID, Active: true, Parameters: Values{}, decided: t.now}
+			s = newSchedule(*d, t.now)
 		}
 		s.Slug = spec.Slug
 		s.means(spec)
@@ -216,39 +227,4 @@ func scheduleBySlug(list []DeploymentSchedule, slug string) (DeploymentSchedule,
 		}
 	}
 	return DeploymentSchedule{}, false
-}
-
-// putSchedules writes the schedules that a deploy changed.
-func (t *tx) putSchedules(old, next Deployment) error {
-	for _, s := range old.Schedules {
-		if !slices.ContainsFunc(next.Schedules, func(n DeploymentSchedule) bool { return n.ID == s.ID }) {
-			if _, err := t.exec("DELETE FROM schedule WHERE id = ?", s.ID); err != nil {
-				return err
-			}
-		}
-	}
-	// Two that change names with each other must not meet on the way.
-	if _, err := t.exec("UPDATE schedule SET slug = hex(id) WHERE deployment_id = ?", next.ID); err != nil {
-		return err
-	}
-	for _, s := range next.Schedules {
-		s.DeploymentID = next.ID
-		if err := t.putSchedule(s); err != nil {
-			return fmt.Errorf("write schedule %q: %w", s.Slug, err)
-		}
-	}
-	return nil
-}
-
-func (t *tx) putSchedule(s DeploymentSchedule) error {
-	_, err := t.exec(`
-		INSERT INTO schedule (id, deployment_id, slug, kind, definition, timezone, active, operator_paused,
-		                      parameters, decided, created, updated)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)
-		    ON CONFLICT (id) DO UPDATE
-		   SET slug = ?3, kind = ?4, definition = ?5, timezone = ?6, active = ?7, operator_paused = ?8,
-		       parameters = ?9, decided = ?10, updated = ?11`,
-		s.ID, s.DeploymentID, s.Slug, s.Kind, s.when.Definition, s.Timezone, s.Active, s.OperatorPaused,
-		s.Parameters.text(), s.decided, t.now)
-	return err
 }

@@ -1,6 +1,11 @@
 package store
 
-import "context"
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
 
 // selectLast seeks one run for each deployment: nothing is read of its history
 // but the runs that wait behind the one that is wanted.
@@ -22,4 +27,16 @@ func (s *Store) LastRuns(ctx context.Context) (map[ID]Run, error) {
 		last[*r.DeploymentID] = r
 	}
 	return last, err
+}
+
+// TickRun gives the run of a tick; ok is false where there is none.
+func (s *Store) TickRun(ctx context.Context, deployment ID, slug string, tick time.Time) (r Run, ok bool, err error) {
+	r, err = s.read(s.reader.QueryRowContext(ctx, selectRun+`
+		 WHERE r.deployment_id = ?
+		   AND r.schedule_slug = ?
+		   AND r.scheduled_for = ?`, deployment, slug, micros(tick)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Run{}, false, nil
+	}
+	return r, err == nil, err
 }

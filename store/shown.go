@@ -180,3 +180,31 @@ func (d Deployment) hide(err error) error {
 	}
 	return e
 }
+
+// Masked is a run of the deployment as it may be printed: a parameter with hidden
+// values as the deployment shows it, or, where it has another value than the
+// deployment has now, not at all.
+func (r Run) Masked(d Deployment) Run {
+	if len(d.Shown) == 0 {
+		return r
+	}
+	masked := d.Masked()
+	layers := [][2]Values{{d.Parameters, masked.Parameters}}
+	for i, s := range d.Schedules {
+		layers = append(layers, [2]Values{s.Parameters, masked.Schedules[i].Parameters})
+	}
+	r.Parameters = maps.Clone(r.Parameters)
+	for name, raw := range r.Parameters {
+		for _, layer := range layers {
+			real, shown := layer[0][name], layer[1][name]
+			switch {
+			case string(real) == string(shown): // nothing of it is hidden
+			case string(real) == string(raw):
+				r.Parameters[name] = shown
+			case string(r.Parameters[name]) == string(raw):
+				r.Parameters[name] = quoteJSON(MaskedValue)
+			}
+		}
+	}
+	return r
+}
