@@ -148,6 +148,11 @@ func (w *world) hour(deployments int) {
 // work lets the workers claim, and ends what they ran.
 func (w *world) work() {
 	for more := true; more; {
+		next, err := w.s.NextDue(context.Background(), Worker{WorkPoolName: "p"})
+		w.must(err)
+		if len(w.ends) == 0 && (next.IsZero() || next.After(w.s.Clock())) {
+			return // as a worker does
+		}
 		w.claims++
 		name := []string{"a", "b"}[w.rand.IntN(2)]
 		result := claim(w.t, w.s, 1+w.rand.IntN(8), func(r *Round) {
