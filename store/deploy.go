@@ -160,9 +160,9 @@ func kept(d Deployment) (list []string) {
 
 // existing reads the deployment that the wish is for, or an empty new one.
 func (t *tx) existing(w Wish) (Deployment, bool, error) {
-	d, err := deploymentByName(t.ctx, t, w.FlowName+"/"+w.Name)
-	var e *Error
-	if errors.As(err, &e) && e.Code == NotFound {
+	// Not by deploymentByName, which looks for a near name among all others.
+	d, err := scanDeployment(t.QueryRowContext(t.ctx, selectDeployment+" WHERE f.name = ? AND d.name = ?", w.FlowName, w.Name))
+	if errors.Is(err, sql.ErrNoRows) {
 		return Deployment{
 			Name: w.Name, FlowName: w.FlowName, FullName: w.FlowName + "/" + w.Name,
 			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{},
