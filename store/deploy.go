@@ -193,6 +193,7 @@ func kept(d Deployment) (list []string) {
 
 // existing reads the deployment that the wish is for, or an empty new one.
 func (t *tx) existing(w Wish) (Deployment, bool, error) {
+	// Not by deploymentByName, which looks for a near name among all others.
 	d, err := scanDeployment(t.QueryRowContext(t.ctx, selectDeployment+" WHERE f.name = ? AND d.name = ?", w.FlowName, w.Name))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Deployment{

@@ -268,14 +268,52 @@ func BenchmarkNextTick(b *testing.B) {
 	}
 }
 
+// BenchmarkIdleLook is what a worker does once a second while nothing is due.
+func BenchmarkIdleLook(b *testing.B) {
+	ctx := context.Background()
+	s, _ := manySchedules(b, 10_000)
+	for b.Loop() {
+		if _, err := s.NextDue(ctx, Worker{WorkPoolName: "p"}); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := s.Replan(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // benchmarkNextTick claims one tick a round of one of n schedules.
 func benchmarkNextTick(b *testing.B, n int) {
+	ctx := context.Background()
+	s, now := manySchedules(b, n)
+	var ends []End
+	b.ResetTimer()
+	for b.Loop() {
+		round := Round{Worker: Worker{Name: "w", WorkPoolName: "p"}, Owners: owners(1), Ends: ends}
+		next, err := s.NextDue(ctx, round.Worker)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if next.After(*now) {
+			*now = next
+		}
+		result, err := s.Claim(ctx, round)
+		if err != nil || len(result.Claimed) != 1 {
+			b.Fatal(err, len(result.Claimed))
+		}
+		ends = []End{endOf(result.Claimed[0], NewState(Completed, ""))}
+	}
+}
+
+// manySchedules is a store with n active schedules, and its clock.
+func manySchedules(b *testing.B, n int) (*Store, *time.Time) {
+	b.Helper()
 	ctx := context.Background()
 	s := New(b.TempDir() + "/runnel.db")
 	if err := s.Open(ctx); err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // the folder goes
+	b.Cleanup(func() { _ = s.Close() })
 	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	s.Clock = func() time.Time { return now }
 	var wishes []Wish
@@ -290,21 +328,5 @@ func benchmarkNextTick(b *testing.B, n int) {
 	if _, err := s.writer.ExecContext(ctx, "PRAGMA synchronous = OFF"); err != nil {
 		b.Fatal(err)
 	}
-	var ends []End
-	b.ResetTimer()
-	for b.Loop() {
-		round := Round{Worker: Worker{Name: "w", WorkPoolName: "p"}, Owners: owners(1), Ends: ends}
-		next, err := s.NextDue(ctx, round.Worker)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if next.After(now) {
-			now = next
-		}
-		result, err := s.Claim(ctx, round)
-		if err != nil || len(result.Claimed) != 1 {
-			b.Fatal(err, len(result.Claimed))
-		}
-		ends = []End{endOf(result.Claimed[0], NewState(Completed, ""))}
-	}
+	return s, &now
 }
