@@ -50,6 +50,9 @@ func (deployCmd) Help() string {
 }
 
 func (c deployCmd) Run(a *app) error {
+	if c.Output == "table" && a.interactive() && c.asks(a) {
+		return c.wizard(a, a.prompter())
+	}
 	job, err := c.prepare(a)
 	if err != nil {
 		return err

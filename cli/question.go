@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
+// prompter asks a person. Its implementations: huhPrompter in a terminal,
+// plainPrompter where a screen must not be redrawn, and the tests' script.
+type prompter interface {
+	// ask gives the answer, errBack, or errLeft.
+	ask(q question) (string, error)
+}
+
+// errBack is the wish to see the question before.
+var errBack = errors.New("back")
+
+// errLeft is Ctrl-C, Esc, and the end of the input: never a yes.
+var errLeft = &exitError{code: exitInterrupted, message: "left; nothing was changed"}
+
+// question is one screen: a list where it has rows, else a line of text.
+type question struct {
+	title string
+	notes []string // what to know before answering
+	rows  []row
+	// value is what Enter alone answers: a text, or the value of a row.
+	value string
+	// check judges a text as it is typed: lines to show below it, and why it
+	// is no answer.
+	check func(text string) (below []string, err error)
+	// below is how many lines a check may give.
+	below int
+}
+
+// row is one line of a list. What is typed is looked for in all of its text.
+type row struct {
+	group string // rows that follow each other under one heading share it
+	text  string
+	value string
+}
+
+// yes and no are the values of a question that yesNoRows makes.
+const (
+	yes = "yes"
+	no  = "no"
+)
+
+func yesNoRows(ifYes, ifNo string) []row {
+	return []row{{text: "Yes" + ifYes, value: yes}, {text: "No" + ifNo, value: no}}
+}
+
+// isYesNo is true where one letter answers.
+func (q question) isYesNo() bool {
+	return len(q.rows) == 2 && q.rows[0].value == yes && q.rows[1].value == no
+}
+
+// matches gives the places of the rows that hold every word of a text.
+func (q question) matches(text string) (places []int) {
+	words := strings.Fields(strings.ToLower(text))
+	for i, r := range q.rows {
+		whole := strings.ToLower(r.group + " " + r.text)
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(whole, word) }) {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// place is that of the row which Enter alone answers.
+func (q question) place() int {
+	return max(0, slices.IndexFunc(q.rows, func(r row) bool { return r.value == q.value }))
+}
+
+// judge is check where there is none, too.
+func (q question) judge(text string) (below []string, err error) {
+	if q.check == nil {
+		return nil, nil
+	}
+	return q.check(text)
+}
+
+// answerText is an answer as a line of what was said shows it.
+func (q question) answerText(value string) string {
+	for _, r := range q.rows {
+		if r.value == value {
+			return strings.Join(strings.Fields(r.text), " ")
+		}
+	}
+	return value
+}
