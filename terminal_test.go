@@ -43,7 +43,7 @@ func openTerminal(t *testing.T, folder string, columns, rows int, env []string, 
 		t.Fatal(err)
 	}
 	x := &terminal{t: t, changed: make(chan struct{}, 1), command: exec.Command(binary, args...)}
-	x.command.Dir, x.command.Env = folder, append([]string{"TERM=xterm-256color", "RUNNEL_NO_PROMPT="}, env...)
+	x.command.Dir, x.command.Env = folder, append([]string{"TERM=xterm-256color", "RUNNEL_NO_PROMPT=", "CI="}, env...)
 	size := pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)} //nolint:gosec // a screen is small
 	var err error
 	if x.pty, err = pty.StartWithSize(x.command, &size); err != nil {

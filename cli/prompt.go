@@ -6,7 +6,6 @@ package cli
 // its title meanwhile and knows no headings; its checks come at Enter.
 
 import (
-	"context"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -18,7 +17,7 @@ import (
 // huhPrompter asks in a terminal. It writes to stderr: stdout is data.
 type huhPrompter struct {
 	*IO
-	ctx context.Context
+	keys *keyboard
 }
 
 func (p huhPrompter) ask(q question) (string, error) {
@@ -41,12 +40,14 @@ func (p huhPrompter) ask(q question) (string, error) {
 		}
 		return msg
 	}
+	keys := p.keys.turn()
+	defer close(keys.done)
 	environ := p.Environ
 	if p.Env("NO_COLOR") != "" {
 		environ = append(environ[:len(environ):len(environ)], "NO_COLOR=1")
 	}
-	form.WithProgramOptions(tea.WithInput(p.In), tea.WithOutput(p.Err), tea.WithEnvironment(environ), tea.WithFilter(filter))
-	err := form.RunWithContext(p.ctx)
+	form.WithProgramOptions(tea.WithInput(keys), tea.WithOutput(p.Err), tea.WithEnvironment(environ), tea.WithFilter(filter))
+	err := form.RunWithContext(p.keys.ctx)
 	switch {
 	case back:
 		return "", errBack
@@ -73,6 +74,7 @@ type field struct {
 	places []int // of the rows that match the text
 	at     int   // the chosen one of them
 	refuse error // what the check or the list has against the text
+	tried  bool  // Enter was pressed: an empty text is wrong now, and not before
 	below  []string
 	// Cells of the terminal.
 	width, height int
@@ -85,7 +87,7 @@ func newField(q question) *field {
 	} else {
 		f.Placeholder("type to filter")
 	}
-	f.Value(&f.text).Validate(func(string) error { return f.refuse })
+	f.Value(&f.text).Validate(func(string) error { f.tried = true; return f.refuse })
 	f.judge()
 	f.at = q.place()
 	return f
@@ -193,7 +195,7 @@ func (f *field) body() []string {
 	} else {
 		lines, at = f.list()
 	}
-	if f.refuse != nil && (f.text != "" || f.q.rows != nil) {
+	if f.refuse != nil && (f.text != "" || f.tried || f.q.rows != nil) {
 		red := lipgloss.NewStyle().Foreground(lipgloss.Red)
 		lines = append(lines, styled(red, wrap(clean(f.refuse.Error()), f.width))...)
 	}

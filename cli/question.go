@@ -80,11 +80,13 @@ func (q question) judge(text string) (below []string, err error) {
 	return q.check(text)
 }
 
-// answerText is an answer as a line of what was said shows it.
+// answerText is an answer as a line of what was said shows it: of a row with
+// columns the first.
 func (q question) answerText(value string) string {
 	for _, r := range q.rows {
 		if r.value == value {
-			return strings.Join(strings.Fields(r.text), " ")
+			first, _, _ := strings.Cut(r.text, "  ")
+			return first
 		}
 	}
 	return value

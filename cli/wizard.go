@@ -3,7 +3,9 @@ package cli
 import (
 	"errors"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 
 	"runnel/discover"
 	"runnel/store"
@@ -32,16 +34,25 @@ var errSkip = errors.New("nothing to ask")
 
 // interactive is true where there is somebody who can be asked.
 func (a *app) interactive() bool {
-	ci := a.Env("CI")
-	return a.InTerminal && a.ErrTerminal && !a.noPrompt && (ci == "" || ci == "0" || ci == "false")
+	return a.InTerminal && a.ErrTerminal && !a.noPrompt && !a.isOn("CI")
+}
+
+// isOn reads a switch of the environment, as people set them.
+func (s *IO) isOn(name string) bool {
+	switch strings.ToLower(s.Env(name)) {
+	case "", "0", "false", "no", "off":
+		return false
+	}
+	return true
 }
 
 // prompter is how this terminal is asked.
 func (a *app) prompter() prompter {
-	if word := a.Env("ACCESSIBLE"); word != "" && word != "0" && word != "false" || a.Env("TERM") == "dumb" {
+	file, isFile := a.In.(*os.File)
+	if !isFile || a.isOn("ACCESSIBLE") || a.Env("TERM") == "dumb" {
 		return newPlainPrompter(a.ctx, a.IO)
 	}
-	return huhPrompter{a.IO, a.ctx}
+	return huhPrompter{a.IO, newKeyboard(a.ctx, file)}
 }
 
 // wizard fills in what the line lacks, shows the plan, and asks before it is
