@@ -87,9 +87,11 @@ func newField(q question) *field {
 	} else {
 		f.Placeholder("type to filter")
 	}
+	if q.isYesNo() {
+		f.Placeholder("y or n")
+	}
 	f.Value(&f.text).Validate(func(string) error { f.tried = true; return f.refuse })
 	f.judge()
-	f.at = q.place()
 	return f
 }
 
@@ -100,6 +102,9 @@ func (f *field) judge() {
 		return
 	}
 	f.places, f.at, f.refuse = f.q.matches(f.text), 0, nil
+	if f.text == "" {
+		f.at = f.q.place()
+	}
 	if len(f.places) == 0 {
 		f.refuse = errNoMatch
 	}
@@ -124,7 +129,7 @@ func (f *field) Update(msg tea.Msg) (huh.Model, tea.Cmd) {
 		return f, cmd
 	}
 	f.judge()
-	if f.q.isYesNo() && len(f.places) == 1 && len(f.text) == 1 {
+	if f.q.isYesNo() && f.refuse == nil {
 		return f, huh.NextField // one letter answers
 	}
 	return f, cmd

@@ -56,10 +56,15 @@ func (q question) isYesNo() bool {
 }
 
 // matches gives the places of the rows that hold every word of a text.
+// Of yes and no the beginning counts alone.
 func (q question) matches(text string) (places []int) {
-	words := strings.Fields(strings.ToLower(text))
+	text = strings.ToLower(text)
+	words := strings.Fields(text)
 	for i, r := range q.rows {
 		whole := strings.ToLower(r.group + " " + r.text)
+		if q.isYesNo() && !strings.HasPrefix(whole, " "+text) {
+			continue
+		}
 		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(whole, word) }) {
 			places = append(places, i)
 		}

@@ -79,6 +79,7 @@ func hasParam(args []string, name string) bool {
 type parameterForm struct {
 	*wizard
 	title, leave string
+	suffix       string       // of a value's question
 	names        []string     // nil: all
 	now          store.Values // what holds where nothing is answered, over the defaults
 	values       store.Values // the answers
@@ -100,7 +101,7 @@ func (f *parameterForm) ask() error {
 		if raw := f.value(name); raw != nil {
 			preset = plainText(f.schema, name, raw)
 		}
-		text, err := f.askParameter(name, " ("+strings.TrimSuffix(f.title, "?")+")", preset)
+		text, err := f.askParameter(name, f.suffix, preset)
 		switch {
 		case err == errBack:
 			continue

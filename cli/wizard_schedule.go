@@ -37,7 +37,7 @@ func (w *wizard) askSchedule() error {
 func (w *wizard) askSchedules() error {
 	more := true
 	steps := []step{w.askOneSchedule, func() (err error) {
-		more, err = w.askYes(question{title: ordinal(len(w.scheduled)+1, "Another schedule?")}, false)
+		more, err = w.askYes(question{title: ordinal(len(w.scheduled), "Another schedule?")}, false)
 		return err
 	}}
 	err := w.inOrder(append(steps, func() error {
@@ -164,7 +164,7 @@ func (w *wizard) askScheduleParameters(n int) (map[string]json.RawMessage, error
 	if len(w.schema.Properties) == 0 {
 		return nil, errSkip
 	}
-	f := parameterForm{wizard: w, title: ordinal(n, "Parameters of its runs alone?"), leave: "None: those of the deployment hold", values: store.Values{}}
+	f := parameterForm{wizard: w, title: ordinal(n, "Other parameters for its runs?"), leave: "None: those of the deployment hold", suffix: ordinal(n, " in this schedule's runs"), values: store.Values{}}
 	if err := f.ask(); err != nil || len(f.values) == 0 {
 		return nil, err
 	}
