@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +22,7 @@ type terminal struct {
 	screen  vt10x.Terminal
 	changed chan struct{} // something was drawn; closed at the end
 	command *exec.Cmd
+	raw     bytes.Buffer // all that was written; to be read after the end
 }
 
 // The keys that a person presses.
@@ -34,7 +37,7 @@ const (
 )
 
 // patience is longer than any sound screen takes.
-const patience = 60 * time.Second
+const patience = 20 * time.Second
 
 func openTerminal(t *testing.T, folder string, columns, rows int, env []string, args ...string) *terminal {
 	t.Helper()
@@ -55,12 +58,24 @@ func openTerminal(t *testing.T, folder string, columns, rows int, env []string, 
 	return x
 }
 
+// vt10x takes the sequences that ask for a keyboard's mode for one that puts the
+// cursor back where it was saved. They are taken out, whole.
+var (
+	keyboardMode = regexp.MustCompile(`\x1b\[[<=>?][0-9;]*u`)
+	begun        = regexp.MustCompile(`\x1b(\[[<=>?]?[0-9;]*)?$`)
+)
+
 func (x *terminal) draw() {
 	defer close(x.changed)
 	chunk := make([]byte, 4096)
+	var held []byte
 	for {
 		n, err := x.pty.Read(chunk)
-		_, _ = x.screen.Write(chunk[:n]) // it cannot fail
+		x.raw.Write(chunk[:n])
+		held = keyboardMode.ReplaceAll(append(held, chunk[:n]...), nil)
+		whole := len(held) - len(begun.Find(held))
+		_, _ = x.screen.Write(held[:whole]) // it cannot fail
+		held = bytes.Clone(held[whole:])
 		if err != nil {
 			return
 		}

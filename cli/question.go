@@ -61,7 +61,7 @@ func (q question) matches(text string) (places []int) {
 	text = strings.ToLower(text)
 	words := strings.Fields(text)
 	for i, r := range q.rows {
-		whole := strings.ToLower(r.group + " " + r.text)
+		whole := strings.ToLower(r.group + " " + r.text + " " + r.value)
 		if q.isYesNo() && !strings.HasPrefix(whole, " "+text) {
 			continue
 		}

@@ -164,7 +164,7 @@ func (d *desk) deployments(database string) string {
 func forget(value any) {
 	switch v := value.(type) {
 	case map[string]any:
-		for _, name := range []string{"id", "flow_id", "created", "updated"} {
+		for _, name := range []string{"id", "flow_id", "deployment_id", "created", "updated"} {
 			delete(v, name)
 		}
 		for _, inner := range v {
@@ -231,8 +231,17 @@ func TestWizardPrintsTheLineThatMakesTheSame(t *testing.T) {
 		"every answer": everyAnswer,
 		"defaults":     {{"Which flow", "plain"}, {"Name", ""}, {"schedule", ""}, {"pool", ""}, {"Save", ""}, {"Deploy", ""}},
 		"one schedule": {
-			{"Which flow", "plain"}, {"Name", "x"}, {"schedule", yes}, {"kind", "RRule"}, {"zone", "Asia/Tokyo"}, {"rule", ""},
-			{"active", no}, {"Another", no}, {"pool", ""}, {"Save", ""}, {"Deploy", ""},
+			{"Which flow", "plain"},
+			{"Name", "x"},
+			{"schedule", yes},
+			{"kind", "RRule"},
+			{"zone", "Asia/Tokyo"},
+			{"rule", ""},
+			{"active", no},
+			{"Another", no},
+			{"pool", ""},
+			{"Save", ""},
+			{"Deploy", ""},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -457,8 +466,12 @@ func TestWizardWhere(t *testing.T) {
 		ci                string
 		want              bool
 	}{
-		{true, true, false, "", true}, {true, true, false, "false", true}, {true, true, false, "true", false},
-		{true, true, true, "", false}, {false, true, false, "", false}, {true, false, false, "", false},
+		{true, true, false, "", true},
+		{true, true, false, "false", true},
+		{true, true, false, "true", false},
+		{true, true, true, "", false},
+		{false, true, false, "", false},
+		{true, false, false, "", false},
 	} {
 		a := &app{IO: &IO{InTerminal: c.in, ErrTerminal: c.err, Env: func(string) string { return c.ci }}, noPrompt: c.noPrompt}
 		if a.interactive() != c.want {
