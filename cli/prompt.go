@@ -125,12 +125,8 @@ func (f *field) Update(msg tea.Msg) (huh.Model, tea.Cmd) {
 	}
 	before := f.text
 	_, cmd := f.Input.Update(msg)
-	if f.text == before {
-		return f, cmd
-	}
-	f.judge()
-	if f.q.isYesNo() && f.refuse == nil {
-		return f, huh.NextField // one letter answers
+	if f.text != before {
+		f.judge()
 	}
 	return f, cmd
 }

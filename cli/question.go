@@ -50,7 +50,7 @@ func yesNoRows(ifYes, ifNo string) []row {
 	return []row{{text: "Yes" + ifYes, value: yes}, {text: "No" + ifNo, value: no}}
 }
 
-// isYesNo is true where one letter answers.
+// isYesNo is true where y and n choose.
 func (q question) isYesNo() bool {
 	return len(q.rows) == 2 && q.rows[0].value == yes && q.rows[1].value == no
 }
