@@ -23,12 +23,16 @@ type huhPrompter struct {
 func (p huhPrompter) ask(q question) (string, error) {
 	f := newField(q)
 	form := huh.NewForm(huh.NewGroup(f)).WithShowHelp(false).WithShowErrors(false).WithTheme(huh.ThemeFunc(promptTheme))
+	fit := func(width, height int) {
+		f.resize(width, height)
+		form.WithWidth(f.width).WithHeight(f.lines())
+	}
+	fit(p.Width, lowest) // until the terminal tells its size
 	back := false
 	filter := func(_ tea.Model, msg tea.Msg) tea.Msg {
 		switch msg := msg.(type) {
 		case tea.WindowSizeMsg:
-			f.resize(msg.Width, msg.Height)
-			form.WithWidth(f.width).WithHeight(f.lines())
+			fit(msg.Width, msg.Height)
 		case tea.KeyPressMsg:
 			switch msg.String() {
 			case "shift+tab":
@@ -66,6 +70,9 @@ func promptTheme(bool) *huh.Styles {
 	return theme
 }
 
+// The smallest terminal, in cells, that a question is drawn for.
+const narrowest, lowest = 20, 6
+
 // field is a huh input with lines below it.
 type field struct {
 	*huh.Input
@@ -81,7 +88,7 @@ type field struct {
 }
 
 func newField(q question) *field {
-	f := &field{Input: huh.NewInput(), q: q, width: 80, height: 24}
+	f := &field{Input: huh.NewInput(), q: q, height: lowest}
 	if q.rows == nil {
 		f.text = q.value
 	} else {
@@ -152,7 +159,7 @@ func (f *field) move(key string) bool {
 func (f *field) WithHeight(int) huh.Field { return f }
 
 func (f *field) resize(width, height int) {
-	f.width, f.height = max(20, width), max(6, height)
+	f.width, f.height = max(narrowest, width), max(lowest, height)
 }
 
 // View is drawn by ourselves but for the line that is edited.
