@@ -37,7 +37,7 @@ const (
 )
 
 // patience is longer than any sound screen takes.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 func openTerminal(t *testing.T, folder string, columns, rows int, env []string, args ...string) *terminal {
 	t.Helper()

@@ -70,8 +70,9 @@ func promptTheme(bool) *huh.Styles {
 	return theme
 }
 
-// The smallest terminal, in cells, that a question is drawn for.
-const narrowest, lowest = 20, 6
+// The smallest terminal, in cells, that a question is drawn for, and the width
+// below which the columns of a list are not aligned.
+const narrowest, lowest, narrow = 20, 6, 60
 
 // field is a huh input with lines below it.
 type field struct {
@@ -225,9 +226,13 @@ func (f *field) list() (lines []string, at int) {
 			group = r.group
 			lines = append(lines, lipgloss.NewStyle().Faint(true).Render(clean(group)))
 		}
-		line := "  " + clean(r.text)
+		text := clean(r.text)
+		if f.width < narrow {
+			text = columnGap.ReplaceAllString(text, "  ")
+		}
+		line := "  " + text
 		if i == f.at {
-			line, at = lipgloss.NewStyle().Bold(true).Render("> "+clean(r.text)), len(lines)
+			line, at = lipgloss.NewStyle().Bold(true).Render("> "+text), len(lines)
 		}
 		lines = append(lines, line)
 	}

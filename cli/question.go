@@ -86,11 +86,12 @@ func (q question) judge(text string) (below []string, err error) {
 }
 
 // answerText is an answer as a line of what was said shows it: of a row with
-// columns the first.
+// columns the first, and without what explains it.
 func (q question) answerText(value string) string {
 	for _, r := range q.rows {
 		if r.value == value {
 			first, _, _ := strings.Cut(r.text, "  ")
+			first, _, _ = strings.Cut(first, ": ")
 			return first
 		}
 	}

@@ -84,7 +84,12 @@ func (c deployCmd) wizard(a *app, p prompter) error {
 		return err
 	}
 	for _, change := range plan.Changes {
-		a.print("deployed %s", change.Deployment)
+		if change.Action != "=" {
+			a.print("deployed %s", change.Deployment)
+		}
+	}
+	if plan.Same() {
+		a.say("it is deployed like this already")
 	}
 	a.say("the same without questions: %s", c.line())
 	return j.next()
