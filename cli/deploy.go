@@ -40,7 +40,7 @@ type deployCmd struct {
 
 // Help ends with examples.
 func (deployCmd) Help() string {
-	return "In a terminal it asks for what is missing, shows the plan, and asks once more. "+
+	return "In a terminal it asks for what is missing, shows the plan, and asks once more. " +
 		"An entrypoint with a name and a pool makes one deployment and asks nothing. --all, or -n without an entrypoint, " +
 		"deploys what the project file has, in one transaction: flags such as --pool, --work-queue, --job-variable, " +
 		"--tag and --paused then hold for each of them.\n\n" +

@@ -20,6 +20,7 @@ type wizard struct {
 	project  project
 	path     string            // of the project file, "" where there is none
 	file     *discover.Project // nil where it does not matter
+	found    *discover.Result  // what the folder holds, once it was read
 	flow     discover.Flow
 	schema   store.ParameterSchema
 	// answers are the last to each question, by its title: who goes back finds
@@ -77,7 +78,7 @@ func (c deployCmd) wizard(a *app, p prompter) error {
 		}
 	}
 	if c.DryRun {
-		return nil
+		return j.run()
 	}
 	plan, err := j.apply()
 	if err != nil {
@@ -224,8 +225,8 @@ func (w *wizard) pools() ([]store.WorkPool, error) {
 // confirm shows the plan, and asks. It gives what is to be applied.
 func (w *wizard) confirm() (*deployJob, error) {
 	j, err := w.c.prepare(w.app)
-	if err != nil {
-		return nil, err
+	if err != nil || w.c.DryRun {
+		return j, err
 	}
 	plan, err := j.plan()
 	if err != nil {
@@ -233,8 +234,8 @@ func (w *wizard) confirm() (*deployJob, error) {
 	}
 	talk := *w.app
 	talk.IO = w.talk()
-	if err := (&deployJob{app: &talk, c: j.c, project: j.project, file: j.file, wishes: j.wishes, notes: j.notes}).show(plan); err != nil || w.c.DryRun {
-		return j, err
+	if err := (&deployJob{app: &talk, c: j.c, project: j.project, file: j.file, wishes: j.wishes, notes: j.notes}).show(plan); err != nil {
+		return nil, err
 	}
 	delete(w.answers, confirmTitle) // another plan, another answer
 	agreed, err := w.askYes(question{title: confirmTitle}, true)

@@ -103,10 +103,14 @@ func (w *wizard) askScan() error {
 }
 
 func (w *wizard) askFound() error {
-	found, err := w.walk(".", discover.Options{})
-	if err != nil {
-		return err
+	if w.found == nil {
+		found, err := w.walk(".", discover.Options{})
+		if err != nil {
+			return err
+		}
+		w.found = &found
 	}
+	found := w.found
 	q := question{title: "Which flow do you want to deploy?"}
 	for _, f := range found.Flows {
 		if f.Deployable {
@@ -121,7 +125,8 @@ func (w *wizard) askFound() error {
 		q.notes = append(q.notes, plural(len(found.Skipped), "file")+" could not be read: runnel discover says why.")
 	}
 	q.rows = append(q.rows, row{text: "Type an entrypoint", value: rowType})
-	w.c.Entrypoint, err = w.ask(q)
+	answer, err := w.ask(q)
+	w.c.Entrypoint = answer
 	return err
 }
 

@@ -60,9 +60,12 @@ func (s *script) choose(q question, answer string) string {
 	if answer == "" {
 		return q.rows[q.place()].value
 	}
-	for _, r := range q.rows {
-		if r.value == answer || strings.Contains(r.text, answer) {
-			return r.value
+	for _, match := range []func(r row) bool{
+		func(r row) bool { return r.value == answer },
+		func(r row) bool { return strings.Contains(r.text, answer) },
+	} {
+		if i := slices.IndexFunc(q.rows, match); i >= 0 {
+			return q.rows[i].value
 		}
 	}
 	s.t.Fatalf("%s has no row %q: %v", q.title, answer, q.rows)
@@ -531,4 +534,39 @@ func TestPlainPrompter(t *testing.T) {
 			t.Errorf("%s %q: %q, %v\n%s", c.q.title, c.typed, answer, err, d.err.String())
 		}
 	}
+}
+
+// TestWizardParameters: a list for an enum and for a bool, texts that are
+// checked, what is asked only with a schedule.
+func TestWizardParameters(t *testing.T) {
+	d := newDesk(t)
+	d.write("typed.py", `import datetime
+from typing import Literal
+from prefect import flow
+
+@flow
+def typed(day: datetime.date, mode: Literal["fast", "full"] = "fast", on: bool = True, ratio: float = 0.5):
+    """Has types."""
+`)
+	s, err := d.wizard(deployCmd{Entrypoint: "typed.py:typed", Name: []string{"x"}, Pool: "p", CreatePools: true},
+		said{"schedule", yes}, said{"kind", "Interval"}, said{"zone", ""}, said{"How often", ""}, said{"active", ""},
+		said{"for its runs", ""}, said{"Another", ""}, said{"Value of day", "2026-12-31"}, said{"Review", "on"},
+		said{"Value of on", "false"}, said{"Review", "mode"}, said{"Value of mode", back}, said{"Review", "mode"},
+		said{"Value of mode", "full"}, said{"Review", ""}, said{"Save", ""}, said{"Deploy", ""})
+	if err != nil {
+		t.Fatal(err, d.err.String())
+	}
+	if made := d.deployments(d.database()); !strings.Contains(strings.Join(strings.Fields(made), ""), `"parameters":{"day":"2026-12-31","mode":"full","on":false}`) {
+		t.Error(made)
+	}
+	if modes := s.asked[13].rows; len(modes) != 2 || modes[0].text != "fast" {
+		t.Errorf("an enum is asked as %v", modes)
+	}
+	for _, wrong := range []string{"", "2026-13-01", "tomorrow"} {
+		if _, err := s.asked[7].check(wrong); err == nil || !strings.Contains(err.Error(), "a date") {
+			t.Errorf("a day of %q: %v", wrong, err)
+		}
+	}
+	// Without a schedule somebody gives it at each run.
+	d.wizard(deployCmd{Entrypoint: "typed.py:typed", Name: []string{"y"}, Pool: "p"}, said{"schedule", ""}, said{"Review", ""}, said{"Save", leave}) //nolint:errcheck // left
 }
