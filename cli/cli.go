@@ -22,7 +22,7 @@ var Version = "dev"
 type grammar struct {
 	DB       string `name:"db" env:"RUNNEL_DB" placeholder:"FILE" help:"The database (~/.local/share/runnel/runnel.db)."`
 	NoColor  bool   `help:"No colour."`
-	NoPrompt bool   `help:"Ask nothing: what is missing is an error. ($RUNNEL_NO_PROMPT)"`
+	NoPrompt bool   `help:"Ask nothing. ($RUNNEL_NO_PROMPT)"`
 
 	Quickstart quickstartCmd `cmd:"" group:"more" help:"Play the whole main job on an example, in a scratch folder."`
 	Init       initCmd       `cmd:"" help:"Write a project file for this folder."`

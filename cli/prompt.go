@@ -228,7 +228,7 @@ func (f *field) list() (lines []string, at int) {
 		}
 		text := clean(r.text)
 		if f.width < narrow {
-			text = columnGap.ReplaceAllString(text, "  ")
+			text = clean(r.joined("  "))
 		}
 		line := "  " + text
 		if i == f.at {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -38,9 +37,6 @@ func newPlainPrompter(ctx context.Context, s *IO) plainPrompter {
 	}()
 	return p
 }
-
-// columnGap is between the columns of a row: nothing to read out.
-var columnGap = regexp.MustCompile(`  +`)
 
 // plainRows is how many rows of a list are read out before something is typed.
 const plainRows = 20
@@ -144,6 +140,6 @@ func (p plainPrompter) list(q question, places []int) {
 			group = r.group
 			p.say("%s", clean(group))
 		}
-		p.say("%d. %s", place+1, clean(columnGap.ReplaceAllString(r.text, ", ")))
+		p.say("%d. %s", place+1, clean(r.joined(", ")))
 	}
 }

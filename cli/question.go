@@ -40,6 +40,17 @@ type row struct {
 	value string
 }
 
+// joined is the row with its columns, which two spaces part, set side by side.
+func (r row) joined(separator string) string {
+	var columns []string
+	for column := range strings.SplitSeq(r.text, "  ") {
+		if column = strings.TrimSpace(column); column != "" {
+			columns = append(columns, column)
+		}
+	}
+	return strings.Join(columns, separator)
+}
+
 // yes and no are the values of a question that yesNoRows makes.
 const (
 	yes = "yes"
