@@ -17,6 +17,7 @@ type wizard struct {
 	*app
 	prompter prompter
 	c        *deployCmd
+	given    deployCmd // the line as it was typed
 	project  project
 	path     string            // of the project file, "" where there is none
 	file     *discover.Project // nil where it does not matter
@@ -59,14 +60,14 @@ func (a *app) prompter() prompter {
 // wizard fills in what the line lacks, shows the plan, and asks before it is
 // carried out.
 func (c deployCmd) wizard(a *app, p prompter) error {
-	w := &wizard{app: a, prompter: p, c: &c, answers: map[string]string{}}
+	w := &wizard{app: a, prompter: p, c: &c, given: c, answers: map[string]string{}}
 	if err := w.open(); err != nil {
 		return err
 	}
 	var j *deployJob
 	steps := []step{
-		w.askFlow, w.readFlow, w.askName, w.askSchedule, w.askPool, w.askGit, w.askRequired, w.askDefaults, w.askSave,
-		w.askMissingPools, func() (err error) { j, err = w.confirm(); return err },
+		w.askFlow, w.readFlow, w.askName, w.askSchedule, w.askPool, w.askGit, w.askRequired, w.askDefaults,
+		w.keepParameters, w.askSave, w.askMissingPools, func() (err error) { j, err = w.confirm(); return err },
 	}
 	for {
 		err := w.inOrder(steps...)
@@ -98,7 +99,7 @@ func (c deployCmd) wizard(a *app, p prompter) error {
 
 // asks is true for a line that does not say enough.
 func (c deployCmd) asks(a *app) bool {
-	if c.check() != nil {
+	if c.check() != nil || c.Params == "-" { // stdin is for the parameters then
 		return false
 	}
 	if c.Entrypoint != "" {
@@ -234,7 +235,10 @@ func (w *wizard) confirm() (*deployJob, error) {
 	}
 	talk := *w.app
 	talk.IO = w.talk()
-	if err := (&deployJob{app: &talk, c: j.c, project: j.project, file: j.file, wishes: j.wishes, notes: j.notes}).show(plan); err != nil {
+	j.app = &talk
+	err = j.show(plan)
+	j.app = w.app
+	if err != nil {
 		return nil, err
 	}
 	delete(w.answers, confirmTitle) // another plan, another answer

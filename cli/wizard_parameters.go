@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	"runnel/store"
@@ -19,9 +22,13 @@ func (w *wizard) askRequired() error {
 	return w.inOrder(steps...)
 }
 
-// isGiven is true for what the line or every schedule sets.
+// isGiven is true for what the line, the deployment as it is, or every schedule
+// sets.
 func (w *wizard) isGiven(name string) bool {
-	if values, err := w.parameters(w.schema, w.c.Param, w.c.Params); err == nil && values[name] != nil {
+	if hasParam(w.c.Param, name) || w.current()[name] != nil {
+		return true
+	}
+	if values, err := w.parameters(w.schema, nil, w.c.Params); err == nil && values[name] != nil {
 		return true
 	}
 	for _, e := range w.scheduled {
@@ -42,21 +49,19 @@ func (w *wizard) setParameter(name string) error {
 
 // askDefaults is the rest: one question for who leaves the defaults.
 func (w *wizard) askDefaults() error {
-	if w.c.Entrypoint == "" || w.c.Params != "" || len(w.c.Param) > 0 && len(w.scheduled) == 0 {
+	if w.c.Entrypoint == "" || w.givesParameters() {
 		return errSkip
 	}
-	var names []string
+	f := parameterForm{wizard: w, title: "Review the parameters?", leave: "Leave the defaults", values: store.Values{}, now: w.current()}
 	for _, name := range w.schema.Names() {
-		if !w.isGiven(name) || len(w.scheduled) > 0 && !hasParam(w.c.Param, name) {
-			names = append(names, name)
+		if !hasParam(w.c.Param, name) {
+			f.names = append(f.names, name)
 		}
 	}
-	if len(names) == 0 {
+	if len(f.names) == 0 {
 		return errSkip
 	}
-	f := parameterForm{wizard: w, title: "Review the parameters?", leave: "Leave the defaults", names: names, values: store.Values{}}
-	if d, there := w.existing(w.c.Name[0]); there {
-		f.now = d.Parameters
+	if len(f.now) > 0 {
 		f.leave = "Leave them as they are"
 	}
 	if err := f.ask(); err != nil {
@@ -66,13 +71,45 @@ func (w *wizard) askDefaults() error {
 	return nil
 }
 
-func hasParam(args []string, name string) bool {
-	for _, arg := range args {
-		if strings.HasPrefix(arg, name+"=") {
-			return true
+// keepParameters puts what a deployment has beside what was answered: on a line
+// the parameters are all of them.
+func (w *wizard) keepParameters() error {
+	if w.c.Entrypoint == "" || w.givesParameters() || len(w.c.Param) == 0 {
+		return errSkip
+	}
+	for name, raw := range w.current() {
+		if _, known := w.schema.Properties[name]; known && !hasParam(w.c.Param, name) {
+			w.c.Param = append(w.c.Param[:len(w.c.Param):len(w.c.Param)], name+":="+string(raw))
 		}
 	}
-	return false
+	w.c.Param = slices.Sorted(slices.Values(w.c.Param))
+	return errSkip
+}
+
+// givesParameters is true where the line that was typed has them, and where the
+// deployment has hidden ones, which no line could keep.
+func (w *wizard) givesParameters() bool {
+	if w.given.Params != "" || len(w.given.Param) > 0 {
+		return true
+	}
+	d, _ := w.existing(w.c.Name[0])
+	return !maps.EqualFunc(d.Parameters, d.Masked().Parameters, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) })
+}
+
+// current are the parameters of the deployment as it is; nil of a new one.
+func (w *wizard) current() store.Values {
+	if w.c.Entrypoint == "" {
+		return nil
+	}
+	d, _ := w.existing(w.c.Name[0])
+	return d.Parameters
+}
+
+func hasParam(args []string, name string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool {
+		given, _, _ := strings.Cut(arg, "=")
+		return strings.TrimSuffix(given, ":") == name
+	})
 }
 
 // parameterForm is a list of parameters, each of which opens its own question.

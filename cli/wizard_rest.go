@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"runnel/discover"
 	"runnel/store"
@@ -76,8 +77,10 @@ func (w *wizard) askGit() error {
 	if lost := unpublished(checkout); lost != "" {
 		q.notes = append(q.notes, "It lacks "+lost+".")
 	}
-	fromGit, err := w.askYes(q, false)
-	if err == nil && fromGit {
+	d, _ := w.existing(w.c.Name[0])
+	clones := slices.ContainsFunc(d.PullSteps, func(s store.Step) bool { return s.Name == store.GitClone })
+	fromGit, err := w.askYes(q, clones)
+	if err == nil && (fromGit || len(d.PullSteps) > 0) {
 		w.c.FromGit = &fromGit
 	}
 	return err

@@ -460,6 +460,14 @@ func TestWizardGit(t *testing.T) {
 	if !slices.Contains(line, "--from-git") || !strings.Contains(d.deployments(d.database()), "git_clone") {
 		t.Errorf("%q, %s", line, d.deployments(d.database()))
 	}
+	s, err = d.wizard(deployCmd{Entrypoint: "flows.py:plain", Name: []string{"default"}, Pool: "my-process-pool"},
+		said{"schedule", ""}, said{"git remote", no}, said{"Save", ""}, said{"Deploy", ""})
+	if err != nil || s.asked[1].value != yes {
+		t.Errorf("%v, and what is cloned is not preset as such", err)
+	}
+	if made := d.deployments(d.database()); strings.Contains(made, "git_clone") {
+		t.Errorf("a no keeps the clone: %s", made)
+	}
 }
 
 // TestWizardWhere: a question needs somebody there.
@@ -566,6 +574,14 @@ def typed(day: datetime.date, mode: Literal["fast", "full"] = "fast", on: bool =
 		if _, err := s.asked[7].check(wrong); err == nil || !strings.Contains(err.Error(), "a date") {
 			t.Errorf("a day of %q: %v", wrong, err)
 		}
+	}
+	// One more answer keeps the others.
+	if _, err := d.wizard(deployCmd{Entrypoint: "typed.py:typed", Name: []string{"x"}, Pool: "p"}, said{"schedule", ""},
+		said{"Review", "ratio"}, said{"Value of ratio", "0.75"}, said{"Review", ""}, said{"Save", ""}, said{"Deploy", ""}); err != nil {
+		t.Fatal(err, d.err.String())
+	}
+	if made := d.deployments(d.database()); !strings.Contains(strings.Join(strings.Fields(made), ""), `"parameters":{"day":"2026-12-31","mode":"full","on":false,"ratio":0.75}`) {
+		t.Error(made)
 	}
 	// Without a schedule somebody gives it at each run.
 	d.wizard(deployCmd{Entrypoint: "typed.py:typed", Name: []string{"y"}, Pool: "p"}, said{"schedule", ""}, said{"Review", ""}, said{"Save", leave}) //nolint:errcheck // left
