@@ -10,7 +10,7 @@ import (
 // What keeps a process from starting, and what else a caller tells apart.
 var (
 	// ErrUnsupported: flows are not run on this system.
-	ErrUnsupported = errors.New("not supported on Windows")
+	ErrUnsupported = errors.New("running flows is not supported on Windows: use WSL, Linux or macOS")
 	// ErrNoStatus: the process ended, and something else in this one waited for
 	// it and has its status.
 	ErrNoStatus = errors.New("exit status unknown")

@@ -65,14 +65,19 @@ func newWorld(t *testing.T) *world {
 	// A path of its own: a test's name may be too long for a socket.
 	folder, err := os.MkdirTemp("", "runnel-test-")
 	check(t, err)
+	t.Cleanup(func() { check(t, os.RemoveAll(folder)) })
+	return newWorldIn(t, folder)
+}
+
+func newWorldIn(t *testing.T, folder string) *world {
+	t.Helper()
 	w := &world{t: t, folder: folder}
 	w.Store = w.open()
 	t.Cleanup(func() {
 		check(t, w.Close())
 		w.noProcesses()
-		check(t, os.RemoveAll(folder))
 	})
-	_, err = w.CreateWorkPool(context.Background(), store.WorkPool{Name: "p"})
+	_, err := w.CreateWorkPool(context.Background(), store.WorkPool{Name: "p"})
 	check(t, err)
 	return w
 }
@@ -113,6 +118,9 @@ func (w *world) run(name string) store.Run {
 	w.t.Helper()
 	run, _, err := w.CreateRun(context.Background(), store.NewRun{Deployment: name + "/test"})
 	check(w.t, err)
+	bells, err := w.Bells(context.Background(), "p")
+	check(w.t, err)
+	RingWorkers(w.Store, bells)
 	return run
 }
 

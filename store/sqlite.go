@@ -72,7 +72,7 @@ func openPool(path string, pragmas []string, size int) (*sql.DB, error) {
 func (s *Store) begin(ctx context.Context) error {
 	return s.whileBusy(ctx, func() error {
 		_, err := s.writer.ExecContext(context.WithoutCancel(ctx), "BEGIN IMMEDIATE")
-		return storageError(err)
+		return s.storageError(err)
 	})
 }
 
@@ -116,11 +116,6 @@ func (s *Store) busyError() error {
 func isBusy(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
-}
-
-func isFull(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL
 }
 
 // isUnique is true for a broken UNIQUE index.
