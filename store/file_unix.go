@@ -53,3 +53,16 @@ func deviceOf(path string) (uint64, error) {
 	err := syscall.Stat(path, &stat)
 	return uint64(stat.Dev), err //nolint:unconvert // signed on macOS
 }
+
+// syncFolder makes what was made in a folder outlast a power cut. SQLite does
+// it for the database's own.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	if err := folder.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // a file system that has no such call
+		return errors.Join(err, folder.Close())
+	}
+	return folder.Close()
+}

@@ -28,6 +28,10 @@ const busyTimeout = 10_000
 // walLimit is the size in bytes that the write-ahead log is cut back to.
 const walLimit = 64 << 20
 
+// synchronous is a variable for one reader: the proof of what a power cut
+// leaves, whose control is a build with OFF.
+var synchronous = "FULL"
+
 // Pragmas stand in the DSN: one that is sent through database/sql reaches one
 // pooled connection only.
 func readerPragmas() []string {
@@ -42,7 +46,7 @@ func writerPragmas(newFile bool) []string {
 	pragmas := []string{
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout),
 		"journal_mode(WAL)",
-		"synchronous(FULL)",
+		"synchronous(" + synchronous + ")",
 		"foreign_keys(1)",
 		fmt.Sprintf("journal_size_limit(%d)", walLimit),
 	}
