@@ -40,6 +40,7 @@ type attempt struct {
 	process *Process
 	pumps   []*pump
 	cause   cause
+	ooms    int // kills for want of memory in this group, before the start
 }
 
 // cause is why a slot stopped a process.
@@ -113,13 +114,11 @@ func (a *attempt) start() error {
 	}
 	a.pump(errs.Read, "stderr")
 	defer errs.Write.Close() //nolint:errcheck // nothing was written through it
-	a.process, err = Start(Spec{
+	a.ooms, _ = oomKills()
+	a.process, err = startNice(Spec{
 		Argv: a.job.Argv, Env: a.job.Env, Dir: a.job.Dir,
 		Stdout: out.Write, Stderr: errs.Write, Extra: []*os.File{a.log.LockFile()},
-	})
-	if err == nil && a.job.Nice != 0 {
-		setNice(a.process.PID, a.job.Nice)
-	}
+	}, a.job.Nice)
 	return err
 }
 
@@ -288,6 +287,9 @@ func (a *attempt) describe(end *store.End, report StopReport) {
 		end.State = a.stoppedState(report)
 	} else {
 		end.State, end.Result = endedState(a.job, exit)
+		if n, limit := oomKills(); n > a.ooms && syscall.Signal(exit.Signal) == syscall.SIGKILL {
+			end.State.Message = oomMessage(limit)
+		}
 	}
 	if err := a.log.Err(); err != nil {
 		end.State.Message = strings.TrimPrefix(end.State.Message+fmt.Sprintf("; its log is incomplete: %v", err), "; ")
@@ -358,7 +360,17 @@ func exitMessage(code int) string {
 func signalMessage(number int) string {
 	message := "killed by " + SignalName(number)
 	if syscall.Signal(number) == syscall.SIGKILL {
-		message += ", which runnel did not send: most likely out of memory"
+		message += ", which runnel did not send: by somebody, or by the kernel for want of memory"
+	}
+	return message
+}
+
+// oomMessage is for a process that died by SIGKILL while the kernel counted a
+// kill for want of memory. limit is that of the control group, 0 for none.
+func oomMessage(limit int64) string {
+	message := "killed by SIGKILL: the kernel was out of memory"
+	if limit > 0 {
+		message += fmt.Sprintf(", of which its control group may have %d MiB", limit>>20)
 	}
 	return message
 }

@@ -285,10 +285,12 @@ func sayingHelper(database string) {
 
 func init() { helpers["saying"] = sayingHelper }
 
-// sayingWorker starts a worker process and collects its lines.
-func (w *world) sayingWorker() (pid int, said *notices) {
+// sayingWorker starts a worker process, behind other words of a command line
+// where some are given, and collects its lines.
+func (w *world) sayingWorker(wrap ...string) (pid int, said *notices) {
 	w.t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestHelper$")
+	words := append(wrap, os.Args[0], "-test.run=^TestHelper$")
+	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), "RUNNER_TEST_HELPER=saying", "RUNNER_TEST_ARGUMENT="+w.Path())
 	out, err := cmd.StdoutPipe()
 	check(w.t, err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -33,6 +34,16 @@ var (
 	// ErrBadArgument: an argument or a variable holds a NUL byte.
 	ErrBadArgument = errors.New("bad argument")
 )
+
+// Supported says whether flows can be run on this system, or ErrUnsupported.
+func Supported() error { return supportedOn(runtime.GOOS) }
+
+func supportedOn(system string) error {
+	if system == "windows" {
+		return ErrUnsupported
+	}
+	return nil
+}
 
 // StartError says why a process could not start.
 type StartError struct {

@@ -44,6 +44,7 @@ type Worker struct {
 	started  time.Time
 	beat     time.Time
 	swept    time.Time
+	tidied   time.Time
 	empty    bool      // the last claim left nothing that could be taken
 	rung     bool      // since the last claim: what fell due need not be looked for
 	next     time.Time // when a run falls due, as the last look or claim saw it; zero: none
@@ -155,6 +156,7 @@ func (w *Worker) open(ctx context.Context) (err error) {
 		return err
 	}
 	sweepFolder(w.Store.Folder(), runs)
+	w.tidied = w.started
 	return w.warm()
 }
 
@@ -460,6 +462,10 @@ func (w *Worker) look(ctx context.Context) error {
 		return nil
 	}
 	w.swept = now
+	if now.Sub(w.tidied) >= staleAfter {
+		w.tidied = now
+		sweepFolder(w.Store.Folder(), runs)
+	}
 	for _, run := range runs {
 		if w.holder(run) != nil {
 			continue
