@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -52,49 +51,6 @@ func fill(t *testing.T, folder string) string {
 	}
 	check(t, file.Close())
 	return path
-}
-
-// notices collects what a worker says.
-type notices struct {
-	mu   sync.Mutex
-	said []string
-}
-
-func (n *notices) add(notice Notice) {
-	if notice.Text == "" {
-		return
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.said = append(n.said, notice.Text)
-}
-
-// count is how many lines hold the text.
-func (n *notices) count(text string) (found int) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, line := range n.said {
-		if strings.Contains(line, text) {
-			found++
-		}
-	}
-	return found
-}
-
-// workInBackground runs a worker in this process until the test ends.
-func (w *world) workInBackground(limit int) *notices {
-	said := &notices{}
-	worker := newWorker(w.open(), "background", &limit)
-	worker.Notify = said.add
-	ctx, leave := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- worker.Run(ctx, nil) }()
-	w.t.Cleanup(func() {
-		leave()
-		check(w.t, <-ended)
-		check(w.t, worker.Store.Close())
-	})
-	return said
 }
 
 // TestAFullDisk fills the disk of everything while a flow prints: the flow

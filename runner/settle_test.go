@@ -286,3 +286,44 @@ func (w *world) claimedInAnotherBoot(log, lock bool) store.ID {
 	}
 	return run.ID
 }
+
+// TestWhatKilledProcessesLeftIsSwept: old files of nobody go; those of a live
+// run stay, as do those that are new.
+func TestWhatKilledProcessesLeftIsSwept(t *testing.T) {
+	w := newWorld(t)
+	old := time.Now().Add(-2 * staleAfter)
+	file := func(age time.Time, name ...string) string {
+		path := filepath.Join(append([]string{w.Folder()}, name...)...)
+		check(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		check(t, os.WriteFile(path, nil, 0o600))
+		check(t, os.Chtimes(path, age, age))
+		return path
+	}
+	attempt := func(age time.Time, id store.ID) string {
+		path := AttemptFolder(w.Folder(), id, 1)
+		file(age, "runs", attemptName(id, 1), parametersFile)
+		check(t, os.Chtimes(path, age, age))
+		return path
+	}
+	owner, run := store.NewID(), store.NewID()
+	held := file(old, "locks", store.NewID().String()+".lock")
+	lock, err := TakeLock(held)
+	check(t, err)
+	defer func() { check(t, lock.Close()) }()
+	goes := []string{file(old, "locks", store.NewID().String()+".lock"), attempt(old, store.NewID())}
+	stays := []string{
+		held, file(old, "locks", owner.String()+".lock"), attempt(old, run),
+		file(time.Now(), "locks", store.NewID().String()+".lock"), attempt(time.Now(), store.NewID()),
+	}
+	sweepFolder(w.Folder(), []store.Run{{ID: run, RunCount: 1, Owner: store.Owner{Proof: Proof{ID: owner}.text()}}})
+	for _, path := range goes {
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("%s is still there", path)
+		}
+	}
+	for _, path := range stays {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%s is gone", path)
+		}
+	}
+}

@@ -75,7 +75,7 @@ func TestSoak(t *testing.T) {
 	s.script("true", "", func(wish *store.Wish) { wish.Entrypoint = "/bin/true" })
 	s.script("short", "echo some output; sleep 0.01\n", nil)
 	s.steady, s.victim = s.start("steady"), s.start("victim")
-	t.Logf("%8s %10s %6s %9s %9s %6s %7s", "runs", "memory", "files", "WAL", "database", "locks", "folders")
+	t.Logf("%8s %10s %6s %9s %10s %6s %7s", "runs", "memory", "files", "WAL", "database", "locks", "folders")
 	for next := runs / 10; s.ended < runs; {
 		s.feed(runs)
 		s.harvest()
@@ -157,8 +157,8 @@ func (s *soak) sample() {
 		runF:   s.entries("runs"),
 		wal:    size(s.Path() + "-wal"), database: size(s.Path()),
 	}
-	s.t.Logf("%8d %6d MiB %6d %5d KiB %5d MiB %6d %7d",
-		row.runs, row.memory>>20, row.files, row.wal>>10, row.database>>20, row.locks, row.runF)
+	s.t.Logf("%8d %6d MiB %6d %5d KiB %6d KiB %6d %7d",
+		row.runs, row.memory>>20, row.files, row.wal>>10, row.database>>10, row.locks, row.runF)
 	if s.first == nil {
 		s.first = &row
 	}
@@ -173,7 +173,7 @@ func (s *soak) sample() {
 		{"the WAL", row.wal, 64 << 20},
 		// Each kill leaves a worker's and its slots' files until the next tidying.
 		{"lock and bell files", int64(row.locks), int64(living + 8*len(s.recent))},
-		{"folders of attempts", int64(row.runF), inFlight},
+		{"folders of attempts", int64(row.runF), int64(inFlight + len(s.recent))},
 	} {
 		if bound.now > bound.bound {
 			s.t.Errorf("after %d runs: %s: %d is over %d", row.runs, bound.what, bound.now, bound.bound)
