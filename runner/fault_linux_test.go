@@ -29,7 +29,8 @@ func smallDisk(t *testing.T, megabytes int) string {
 		t.Skipf("LEFT OUT: a disk that fills up: mounting one is not allowed here: %v", err)
 	}
 	t.Cleanup(func() {
-		check(t, unix.Unmount(folder, 0))
+		// A process that is ending shows no command line any more, and may hold files yet.
+		eventually(t, "the disk is free", func() bool { return unix.Unmount(folder, 0) == nil })
 		check(t, os.Remove(folder))
 	})
 	return folder
