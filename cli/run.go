@@ -265,6 +265,9 @@ func stateError(state store.StateType) error {
 
 // entrypoint runs a flow of a file here and now.
 func (c runCmd) entrypoint(a *app, s *store.Store) error {
+	if err := runner.Supported(); err != nil {
+		return err
+	}
 	if err := c.onlyDeployments(); err != nil {
 		return err
 	}

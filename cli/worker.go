@@ -37,6 +37,9 @@ func (workerStartCmd) Help() string {
 }
 
 func (c workerStartCmd) Run(a *app) error {
+	if err := runner.Supported(); err != nil {
+		return err
+	}
 	if err := c.check(); err != nil {
 		return err
 	}

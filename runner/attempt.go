@@ -46,6 +46,7 @@ type attempt struct {
 	stopped StopReport
 	// private holds parameters that stay off the disk; nil for most.
 	private *os.File
+	ooms    int // kills for want of memory in this group, before the start
 }
 
 // cause is why a slot stopped a process.
@@ -128,11 +129,7 @@ func (a *attempt) start() error {
 	if a.job.Broken != "" {
 		return errors.New(a.job.Broken)
 	}
-	err := a.launch(Spec{Argv: a.job.Argv, Env: a.job.Env, Dir: a.job.Dir}, nil, false)
-	if err == nil && a.job.Nice != 0 {
-		setNice(a.process.PID, a.job.Nice)
-	}
-	return err
+	return a.launch(Spec{Argv: a.job.Argv, Env: a.job.Env, Dir: a.job.Dir}, nil, false)
 }
 
 // launch starts a process, its output going through two FIFOs that it holds
@@ -154,7 +151,8 @@ func (a *attempt) launch(spec Spec, keep *output, quiet bool) error {
 	if a.private != nil {
 		spec.Extra = append(spec.Extra, a.private) // privatePath names its descriptor
 	}
-	process, err := Start(spec)
+	a.ooms, _ = oomKills()
+	process, err := startNice(spec, a.job.Nice)
 	if err == nil {
 		a.process = process
 	}
@@ -333,6 +331,9 @@ func (a *attempt) describe(end *store.End, report StopReport) {
 		end.State = a.stoppedState(report)
 	} else {
 		end.State, end.Result = endedState(a.job, exit)
+		if n, limit := oomKills(); n > a.ooms && syscall.Signal(exit.Signal) == syscall.SIGKILL {
+			end.State.Message = oomMessage(limit)
+		}
 	}
 	if err := a.log.Err(); err != nil {
 		end.State.Message = strings.TrimPrefix(end.State.Message+fmt.Sprintf("; its log is incomplete: %v", err), "; ")
@@ -403,7 +404,17 @@ func exitMessage(code int) string {
 func signalMessage(number int) string {
 	message := "killed by " + SignalName(number)
 	if syscall.Signal(number) == syscall.SIGKILL {
-		message += ", which runnel did not send: most likely out of memory"
+		message += ", which runnel did not send: by somebody, or by the kernel for want of memory"
+	}
+	return message
+}
+
+// oomMessage is for a process that died by SIGKILL while the kernel counted a
+// kill for want of memory. limit is that of the control group, 0 for none.
+func oomMessage(limit int64) string {
+	message := "killed by SIGKILL: the kernel was out of memory"
+	if limit > 0 {
+		message += fmt.Sprintf(", of which its control group may have %d MiB", limit>>20)
 	}
 	return message
 }

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 )
 
 // What keeps a process from starting, and what else a caller tells apart.
 var (
 	// ErrUnsupported: flows are not run on this system.
-	ErrUnsupported = errors.New("not supported on Windows")
+	ErrUnsupported = errors.New("running flows is not supported on Windows: use WSL, Linux or macOS")
 	// ErrNoStatus: the process ended, and something else in this one waited for
 	// it and has its status.
 	ErrNoStatus = errors.New("exit status unknown")
@@ -33,6 +34,16 @@ var (
 	// ErrBadArgument: an argument or a variable holds a NUL byte.
 	ErrBadArgument = errors.New("bad argument")
 )
+
+// Supported says whether flows can be run on this system, or ErrUnsupported.
+func Supported() error { return supportedOn(runtime.GOOS) }
+
+func supportedOn(system string) error {
+	if system == "windows" {
+		return ErrUnsupported
+	}
+	return nil
+}
 
 // StartError says why a process could not start.
 type StartError struct {

@@ -213,3 +213,117 @@ func TestRetriesMakeAttemptsOfOneRun(t *testing.T) {
 	check(t, worker.Process.Signal(syscall.SIGKILL))
 	_ = worker.Wait()
 }
+
+// TestARebootEndsWhatRanAndOnlyThat writes runs as another boot left them:
+// their owners' locks are free or gone, whatever their processes' numbers are
+// now. What waits, and what runs in this boot, is left alone.
+func TestARebootEndsWhatRanAndOnlyThat(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	w.script("slow", "while [ ! -e go ]; do sleep 0.01; done\n", nil)
+	w.script("waiting", "exit 0\n", nil)
+	w.workInBackground(1)
+	here := w.run("slow")
+	w.await(here.ID, func(r store.Run) bool { return r.State.Type == store.Running })
+
+	begun := w.claimedInAnotherBoot(true, true)
+	unbegun := w.claimedInAnotherBoot(false, true)
+	lockless := w.claimedInAnotherBoot(true, false)
+	finished := w.claimedInAnotherBoot(true, true)
+	check(t, os.MkdirAll(AttemptFolder(w.Folder(), finished, 1), 0o700))
+	check(t, os.WriteFile(filepath.Join(AttemptFolder(w.Folder(), finished, 1), outcomeFile),
+		[]byte(`{"state_type":"COMPLETED","message":"all done","result":7}`), 0o600))
+	later, _, err := w.CreateRun(ctx, store.NewRun{Deployment: "waiting/test", At: w.Clock().Add(time.Hour)})
+	check(t, err)
+
+	check(t, Settle(ctx, w.Store, "test"))
+	for id, want := range map[store.ID]string{
+		begun:    "CRASHED: the machine was restarted while it ran",
+		unbegun:  "CRASHED: the machine was restarted while it ran",
+		lockless: "CRASHED: the machine was restarted while it ran",
+		finished: "COMPLETED: all done",
+		here.ID:  "RUNNING: ",
+		later.ID: "SCHEDULED: ",
+	} {
+		run, err := w.RunByID(ctx, id)
+		check(t, err)
+		if got := string(run.State.Type) + ": " + run.State.Message; got != want {
+			t.Errorf("%s, not %s", got, want)
+		}
+	}
+	check(t, os.WriteFile(filepath.Join(w.folder, "go"), nil, 0o600))
+	if run := w.await(here.ID, terminal); run.State.Type != store.Completed {
+		t.Errorf("the run of this boot: %s: %s", run.State.Name, run.State.Message)
+	}
+}
+
+// claimedInAnotherBoot makes a run that a slot of another boot has, with its
+// log or without, and with the file of its lock or without. The slot's number
+// is that of a process which lives now.
+func (w *world) claimedInAnotherBoot(log, lock bool) store.ID {
+	w.t.Helper()
+	proof := Proof{ID: store.NewID(), Identity: Self()}
+	proof.Identity.BootID = "00000000-0000-4000-8000-000000000000"
+	if lock {
+		file, err := TakeLock(lockPath(w.Folder(), proof.ID))
+		check(w.t, err)
+		check(w.t, file.Close())
+	}
+	run, _, err := w.CreateRun(context.Background(), store.NewRun{Deployment: "waiting/test"})
+	check(w.t, err)
+	result, err := w.Claim(context.Background(), store.Round{
+		Worker: store.Worker{Name: "of the other boot", WorkPoolName: "p"},
+		Owners: []store.Owner{{Kind: "slot", Host: proof.Identity.Host, Proof: proof.text()}},
+	})
+	check(w.t, err)
+	if len(result.Claimed) != 1 || result.Claimed[0].Run.ID != run.ID {
+		w.t.Fatalf("claimed %v", result.Claimed)
+	}
+	if log {
+		file, err := CreateLog(w.LogPath(result.Claimed[0].Log))
+		check(w.t, err)
+		check(w.t, file.Close())
+	}
+	return run.ID
+}
+
+// TestWhatKilledProcessesLeftIsSwept: old files of nobody go; those of a live
+// run stay, as do those that are new.
+func TestWhatKilledProcessesLeftIsSwept(t *testing.T) {
+	w := newWorld(t)
+	old := time.Now().Add(-2 * staleAfter)
+	file := func(age time.Time, name ...string) string {
+		path := filepath.Join(append([]string{w.Folder()}, name...)...)
+		check(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		check(t, os.WriteFile(path, nil, 0o600))
+		check(t, os.Chtimes(path, age, age))
+		return path
+	}
+	attempt := func(age time.Time, id store.ID) string {
+		path := AttemptFolder(w.Folder(), id, 1)
+		file(age, "runs", attemptName(id, 1), parametersFile)
+		check(t, os.Chtimes(path, age, age))
+		return path
+	}
+	owner, run := store.NewID(), store.NewID()
+	held := file(old, "locks", store.NewID().String()+".lock")
+	lock, err := TakeLock(held)
+	check(t, err)
+	defer func() { check(t, lock.Close()) }()
+	goes := []string{file(old, "locks", store.NewID().String()+".lock"), attempt(old, store.NewID())}
+	stays := []string{
+		held, file(old, "locks", owner.String()+".lock"), attempt(old, run),
+		file(time.Now(), "locks", store.NewID().String()+".lock"), attempt(time.Now(), store.NewID()),
+	}
+	sweepFolder(w.Folder(), []store.Run{{ID: run, RunCount: 1, Owner: store.Owner{Proof: Proof{ID: owner}.text()}}})
+	for _, path := range goes {
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("%s is still there", path)
+		}
+	}
+	for _, path := range stays {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%s is gone", path)
+		}
+	}
+}

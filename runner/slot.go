@@ -174,7 +174,7 @@ func removeFolder(folder string) {
 // where the worker was told.
 func (s *slot) record(end store.End, again bool) (heard bool) {
 	heard = s.inbox != nil && s.tell(fromSlot{End: &end, Again: again})
-	if heard && s.acknowledged() {
+	if heard && s.acknowledged(ackTime) {
 		return true
 	}
 	tried := time.Now()
@@ -191,12 +191,16 @@ func (s *slot) record(end store.End, again bool) (heard bool) {
 		_ = s.closeStore()
 		fmt.Fprintf(os.Stderr, "%s slot %s: record the end of %s: %v\n",
 			time.Now().UTC().Format(time.RFC3339), s.proof.ID.Short(), end.Run, err)
-		time.Sleep(pause) // a full disk, most likely: it may pass
+		// A full disk, most likely: it may pass, and the worker be the first to see it.
+		if s.acknowledged(pause) {
+			return true
+		}
 	}
 }
 
-func (s *slot) acknowledged() bool {
-	timeout := time.After(ackTime)
+// acknowledged waits for the worker's word that the end is recorded.
+func (s *slot) acknowledged(within time.Duration) bool {
+	timeout := time.After(within)
 	for {
 		select {
 		case m, open := <-s.inbox:

@@ -52,6 +52,3 @@ func socketPair() (net.Conn, *os.File, error) {
 	}
 	return conn, theirs, nil
 }
-
-// setNice adds to a process's nice value, as far as the system allows.
-func setNice(pid, nice int) { _ = unix.Setpriority(unix.PRIO_PROCESS, pid, nice) }

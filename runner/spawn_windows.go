@@ -11,4 +11,6 @@ func spawnSlot(*store.Store, store.ID, *os.File) (*os.Process, error) { return n
 
 func socketPair() (net.Conn, *os.File, error) { return nil, nil, ErrUnsupported }
 
-func setNice(int, int) {}
+func startNice(Spec, int) (*Process, error) { return nil, ErrUnsupported }
+
+func oomKills() (count int, limit int64) { return 0, 0 }

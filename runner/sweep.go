@@ -13,10 +13,16 @@ import (
 // being made has no lock yet.
 const staleAfter = time.Minute
 
-// sweepFolder removes the lock files and bells that killed processes left,
-// but for those that a live run names: its lock is what tells whether its
-// owner lives.
+// sweepFolder removes what killed processes left: lock files, bells and the
+// folders of attempts.
 func sweepFolder(folder string, live []store.Run) {
+	sweepLocks(folder, live)
+	sweepAttempts(filepath.Join(folder, "runs"), live)
+}
+
+// sweepLocks leaves the files that a live run names: its lock is what tells
+// whether its owner lives.
+func sweepLocks(folder string, live []store.Run) {
 	named := map[string]bool{}
 	for _, run := range live {
 		if p, err := ParseProof(run.Owner.Proof); err == nil {
@@ -43,5 +49,24 @@ func sweepFolder(folder string, live []store.Run) {
 		// Without the file the recorded process decides, which is gone as well.
 		_ = os.Remove(BellPath(bellFolder(folder), id))
 		_ = os.Remove(path)
+	}
+}
+
+// sweepAttempts leaves the folders of live runs, and those that may be of a
+// run which was claimed since.
+func sweepAttempts(folder string, live []store.Run) {
+	named := map[string]bool{}
+	for _, run := range live {
+		named[attemptName(run.ID, run.RunCount)] = true
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err == nil && !named[entry.Name()] && time.Since(info.ModTime()) >= staleAfter {
+			_ = os.RemoveAll(filepath.Join(folder, entry.Name()))
+		}
 	}
 }

@@ -39,10 +39,13 @@ type Worker struct {
 	again    map[store.ID]bool // by run: its slot can be given another
 	mode     mode
 	hurry    <-chan time.Time // fires when a container's time is up
+	storage  string           // the trouble with the disk that was said last
+	spawning string           // the same, with starting slots
 	started  time.Time
 	beat     time.Time
 	swept    time.Time
 	clock    clockWatch
+	tidied   time.Time
 	empty    bool      // the last claim left nothing that could be taken
 	rung     bool      // since the last claim: what fell due need not be looked for
 	next     time.Time // when a run falls due, as the last look or claim saw it; zero: none
@@ -84,7 +87,7 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
-		err := w.runOnce(ctx)
+		err := w.trouble(w.runOnce(ctx))
 		if ctx.Err() != nil {
 			return nil // the slots finish
 		}
@@ -99,7 +102,7 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 		case <-ctx.Done():
 			return nil
 		case signal := <-stops:
-			if err := w.stop(ctx, signal); err != nil {
+			if err := w.trouble(w.stop(ctx, signal)); err != nil {
 				return err
 			}
 		case <-w.hurry:
@@ -112,7 +115,7 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 			w.empty = false
 		case <-ticker.C:
 			w.empty = false
-			if err := w.look(ctx); err != nil && ctx.Err() == nil {
+			if err := w.trouble(w.look(ctx)); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
@@ -158,6 +161,7 @@ func (w *Worker) open(ctx context.Context) (err error) {
 		return err
 	}
 	sweepFolder(w.Store.Folder(), runs)
+	w.tidied = w.started
 	return w.warm()
 }
 
@@ -207,6 +211,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	}
 	w.wrote, w.rung = true, false
 	w.next = result.Next
+	w.overcome(&w.storage)
 	ended := w.acknowledge()
 	started := make([]Notice, len(result.Claimed))
 	for i, c := range result.Claimed {
@@ -259,11 +264,60 @@ func (w *Worker) grow(used int) error {
 	for range n {
 		if err := w.addSlot(); err != nil {
 			// With fewer slots the work goes on.
-			w.Notify(Notice{Text: fmt.Sprintf("cannot start a further slot: %v", err)})
+			w.sayOnce(&w.spawning, fmt.Sprintf("cannot start a further slot, and tries on: %v", err))
 			return nil
 		}
+		w.overcome(&w.spawning)
 	}
 	return nil
+}
+
+// trouble keeps an error that may pass, a full disk say, from ending the
+// worker: it is said once, nothing that waits to be written is given up, and
+// every look tries again.
+func (w *Worker) trouble(err error) error {
+	if err == nil || !mayPass(err) {
+		return err
+	}
+	var known *store.Error
+	if errors.As(err, &known) {
+		err = known // whatever it was that could not be done: the disk is to be mended
+	}
+	w.sayOnce(&w.storage, fmt.Sprintf("%v; the worker tries on, and its runs go on", err))
+	return nil
+}
+
+func (w *Worker) sayOnce(said *string, text string) {
+	if *said == text {
+		return
+	}
+	*said = text
+	w.Notify(Notice{Text: text})
+}
+
+// overcome says that what was said to trouble the worker is over.
+func (w *Worker) overcome(said *string) {
+	if *said == "" {
+		return
+	}
+	*said = ""
+	w.Notify(Notice{Text: "that is over: the worker works again"})
+}
+
+// mayPass is true for what a disk or a limit of the system is to blame for.
+func mayPass(err error) bool {
+	if store.MayPass(err) {
+		return true
+	}
+	for _, number := range []syscall.Errno{
+		syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EFBIG, syscall.EIO,
+		syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM,
+	} {
+		if errors.Is(err, number) {
+			return true
+		}
+	}
+	return false
 }
 
 // acknowledge tells the slots that their ends are recorded, and gives what is
@@ -419,6 +473,10 @@ func (w *Worker) look(ctx context.Context) error {
 		return nil
 	}
 	w.swept = now
+	if now.Sub(w.tidied) >= staleAfter {
+		w.tidied = now
+		sweepFolder(w.Store.Folder(), runs)
+	}
 	for _, run := range runs {
 		if w.holder(run) != nil {
 			continue

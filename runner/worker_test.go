@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -65,14 +66,19 @@ func newWorld(t *testing.T) *world {
 	// A path of its own: a test's name may be too long for a socket.
 	folder, err := os.MkdirTemp("", "runnel-test-")
 	check(t, err)
+	t.Cleanup(func() { check(t, os.RemoveAll(folder)) })
+	return newWorldIn(t, folder)
+}
+
+func newWorldIn(t *testing.T, folder string) *world {
+	t.Helper()
 	w := &world{t: t, folder: folder}
 	w.Store = w.open()
 	t.Cleanup(func() {
 		check(t, w.Close())
 		w.noProcesses()
-		check(t, os.RemoveAll(folder))
 	})
-	_, err = w.CreateWorkPool(context.Background(), store.WorkPool{Name: "p"})
+	_, err := w.CreateWorkPool(context.Background(), store.WorkPool{Name: "p"})
 	check(t, err)
 	return w
 }
@@ -113,6 +119,9 @@ func (w *world) run(name string) store.Run {
 	w.t.Helper()
 	run, _, err := w.CreateRun(context.Background(), store.NewRun{Deployment: name + "/test"})
 	check(w.t, err)
+	bells, err := w.Bells(context.Background(), "p")
+	check(w.t, err)
+	RingWorkers(w.Store, bells)
 	return run
 }
 
@@ -130,6 +139,49 @@ func (w *world) await(id store.ID, want func(store.Run) bool) store.Run {
 			w.t.Fatalf("%s is still %s: %s", run.Name, run.State.Name, run.State.Message)
 		}
 	}
+}
+
+// notices collects what a worker says.
+type notices struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (n *notices) add(notice Notice) {
+	if notice.Text == "" {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.said = append(n.said, notice.Text)
+}
+
+// count is how many lines hold the text.
+func (n *notices) count(text string) (found int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, line := range n.said {
+		if strings.Contains(line, text) {
+			found++
+		}
+	}
+	return found
+}
+
+// workInBackground runs a worker in this process until the test ends.
+func (w *world) workInBackground(limit int) *notices {
+	said := &notices{}
+	worker := newWorker(w.open(), "background", &limit)
+	worker.Notify = said.add
+	ctx, leave := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- worker.Run(ctx, nil) }()
+	w.t.Cleanup(func() {
+		leave()
+		check(w.t, <-ended)
+		check(w.t, worker.Store.Close())
+	})
+	return said
 }
 
 func terminal(r store.Run) bool { return r.State.Type.Terminal() }

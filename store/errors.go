@@ -8,7 +8,7 @@ import (
 
 // Error is one that a user can meet: what is wrong, and the lines that mend it.
 type Error struct {
-	Code    string   // a word for programs: not_found, conflict, invalid, paused, limit, busy, unsupported, ambiguous
+	Code    string   // a word for programs: not_found, conflict, invalid, paused, limit, busy, unsupported, ambiguous, disk_full, disk
 	Message string   // what and where, lower case, no full stop
 	Hint    []string // lines that can be pasted, or that say what to do
 }
@@ -23,6 +23,8 @@ const (
 	Invalid     = "invalid"
 	Busy        = "busy"
 	Unsupported = "unsupported"
+	DiskFull    = "disk_full"
+	Disk        = "disk"
 )
 
 // ErrSuperseded is what a write answers whose fence is no longer the run's:

@@ -87,7 +87,10 @@ func makeFolder(folder string) error {
 	if err != nil {
 		return err
 	}
-	return os.Chmod(folder, 0o700) //nolint:gosec // a folder needs its x
+	if err := os.Chmod(folder, 0o700); err != nil { //nolint:gosec // a folder needs its x
+		return err
+	}
+	return syncFolder(filepath.Dir(folder))
 }
 
 func folderError(folder string, err error) error {

@@ -62,6 +62,9 @@ func (s *Store) openError(err error) error {
 	if errors.As(err, &known) || errors.Is(err, context.Canceled) {
 		return err
 	}
+	if mended := s.storageError(err); errors.As(mended, &known) {
+		return mended
+	}
 	return &Error{
 		Code: Unsupported, Message: fmt.Sprintf("cannot read %s as a runnel database: %v", s.path, err),
 		Hint: []string{"name another file with --db or RUNNEL_DB"},

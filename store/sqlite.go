@@ -28,6 +28,10 @@ const busyTimeout = 10_000
 // walLimit is the size in bytes that the write-ahead log is cut back to.
 const walLimit = 64 << 20
 
+// synchronous is a variable for one reader: the proof of what a power cut
+// leaves, whose control is a build with OFF.
+var synchronous = "FULL"
+
 // Pragmas stand in the DSN: one that is sent through database/sql reaches one
 // pooled connection only.
 func readerPragmas() []string {
@@ -42,7 +46,7 @@ func writerPragmas(newFile bool) []string {
 	pragmas := []string{
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout),
 		"journal_mode(WAL)",
-		"synchronous(FULL)",
+		"synchronous(" + synchronous + ")",
 		"foreign_keys(1)",
 		fmt.Sprintf("journal_size_limit(%d)", walLimit),
 	}
@@ -72,7 +76,7 @@ func openPool(path string, pragmas []string, size int) (*sql.DB, error) {
 func (s *Store) begin(ctx context.Context) error {
 	return s.whileBusy(ctx, func() error {
 		_, err := s.writer.ExecContext(context.WithoutCancel(ctx), "BEGIN IMMEDIATE")
-		return storageError(err)
+		return s.storageError(err)
 	})
 }
 
@@ -116,11 +120,6 @@ func (s *Store) busyError() error {
 func isBusy(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
-}
-
-func isFull(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL
 }
 
 // isUnique is true for a broken UNIQUE index.

@@ -8,8 +8,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -167,7 +165,7 @@ func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
 		// A failed COMMIT may have ended the transaction already; then there
 		// is nothing to roll back, and that error says nothing new.
 		_, _ = s.writer.ExecContext(whole, "ROLLBACK")
-		return storageError(err)
+		return s.storageError(err)
 	}
 	return s.at("committed")
 }
@@ -201,7 +199,7 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	if isBusy(err) {
 		return nil
 	}
-	return storageError(err)
+	return s.storageError(err)
 }
 
 func (s *Store) at(point string) error {
@@ -265,7 +263,7 @@ type querier interface {
 func collect[T any](ctx context.Context, q querier, scan func(row) (T, error), query string, args ...any) (list []T, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, storageError(err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	list = []T{}
@@ -295,20 +293,4 @@ func instantOrNil(us sql.NullInt64) *time.Time {
 	}
 	t := instant(us.Int64)
 	return &t
-}
-
-// storageError makes an error of the machinery one that a user can act on.
-func storageError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case isFull(err):
-		return &Error{
-			Code: "disk_full", Message: fmt.Sprintf("the disk is full: %v", err),
-			Hint: []string{"free some space, then repeat the command: nothing was changed"},
-		}
-	case errors.Is(err, os.ErrPermission):
-		return &Error{Code: Unsupported, Message: err.Error()}
-	}
-	return err
 }
