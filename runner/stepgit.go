@@ -268,7 +268,7 @@ func (g gitRun) patiently(folder string, arguments []string) error {
 	pause := clonePause
 	for try := 1; ; try++ {
 		err := g.git(arguments...)
-		if err == nil || g.local || errors.Is(err, errStopped) || try == cloneTries || !mayPass(err) {
+		if err == nil || g.local || errors.Is(err, errStopped) || try == cloneTries || !worthAnotherTry(err) {
 			return err
 		}
 		_ = os.RemoveAll(folder) // git removes what it made, unless it was killed
@@ -280,9 +280,9 @@ func (g gitRun) patiently(folder string, arguments []string) error {
 	}
 }
 
-// mayPass says whether a clone failed for the network: a wrong name, branch or
+// worthAnotherTry says whether a clone failed for the network: a wrong name, branch or
 // password does not mend itself.
-func mayPass(err error) bool {
+func worthAnotherTry(err error) bool {
 	text := strings.ToLower(err.Error())
 	for _, sign := range []string{
 		"could not resolve host", "timed out", "connection", "early eof", "hung up", "rpc failed", "error: 5", "temporarily", "tls",
@@ -336,7 +336,7 @@ func (g gitRun) environment() []string {
 		delete(e, name)
 	}
 	e["GIT_ALLOW_PROTOCOL"] = protocols
-	e["LC_ALL"] = "C" // mayPass reads what it says
+	e["LC_ALL"] = "C" // worthAnotherTry reads what it says
 	e["GIT_TERMINAL_PROMPT"] = "0"
 	e["GIT_ASKPASS"], e["SSH_ASKPASS"], e["SSH_ASKPASS_REQUIRE"] = "", "", "never"
 	if g.login.password != "" {
