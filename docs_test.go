@@ -116,7 +116,7 @@ var varying = []struct {
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}`), "UUID"},
 	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "VERSION"},
 	{regexp.MustCompile(`\b[0-9a-f]{8}\b`), "ID"},
-	{regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d \d\d:\d\d [A-Z]{2,5}\b`), "TICK"},
+	{regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d \d\d:\d\d [A-Z]{2,5}( = ([A-Z][a-z]{2} )?\d\d:\d\d [A-Z]{2,5})?\b`), "TICK"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T/]?`), "DATE "},
 	{regexp.MustCompile(`\d\d:\d\d:\d\d(\.\d+)?( [A-Z]{2,5}\b)?`), "TIME"},
 	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|s|m \d\ds|h \d\dm|d)( ago)?|now)\b`), "LONG"},

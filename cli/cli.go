@@ -20,8 +20,9 @@ var Version = "dev"
 
 // grammar is the whole command line.
 type grammar struct {
-	DB      string `name:"db" env:"RUNNEL_DB" placeholder:"FILE" help:"The database (~/.local/share/runnel/runnel.db)."`
-	NoColor bool   `help:"No colour."`
+	DB       string `name:"db" env:"RUNNEL_DB" placeholder:"FILE" help:"The database (~/.local/share/runnel/runnel.db)."`
+	NoColor  bool   `help:"No colour."`
+	NoPrompt bool   `help:"Ask nothing. ($RUNNEL_NO_PROMPT)"`
 
 	Quickstart quickstartCmd `cmd:"" group:"more" help:"Play the whole main job on an example, in a scratch folder."`
 	Init       initCmd       `cmd:"" help:"Write a project file for this folder."`
@@ -44,9 +45,10 @@ type grammar struct {
 // app is what a command works with.
 type app struct {
 	*IO
-	ctx    context.Context
-	path   string // of the database
-	opened *store.Store
+	ctx      context.Context
+	path     string // of the database
+	noPrompt bool
+	opened   *store.Store
 }
 
 // Main runs one command line and gives the exit code. Nothing below it exits.
@@ -102,7 +104,7 @@ func (a *app) run(args []string) (err error) {
 			return env(name)
 		}
 	}
-	a.path = g.DB
+	a.path, a.noPrompt = g.DB, g.NoPrompt || a.isOn("RUNNEL_NO_PROMPT")
 	err = command.Run()
 	if c, isRun := command.Selected().Target.Interface().(runCmd); isRun {
 		err = c.habit(err)

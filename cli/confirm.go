@@ -16,7 +16,7 @@ func (a *app) confirm(question string, f yesFlag) error {
 	if f.Yes {
 		return nil
 	}
-	if !a.InTerminal || !a.ErrTerminal || a.Env("CI") != "" || a.Env("RUNNEL_NO_PROMPT") != "" {
+	if !a.interactive() {
 		return &exitError{
 			code: exitRefused, message: "nothing was changed: this is not done without being asked for",
 			hint: []string{"do it: the same with --yes"},

@@ -40,7 +40,8 @@ type deployCmd struct {
 
 // Help ends with examples.
 func (deployCmd) Help() string {
-	return "An entrypoint with a name and a pool makes one deployment. --all, or -n without an entrypoint, " +
+	return "In a terminal it asks for what is missing, shows the plan, and asks once more. " +
+		"An entrypoint with a name and a pool makes one deployment and asks nothing. --all, or -n without an entrypoint, " +
 		"deploys what the project file has, in one transaction: flags such as --pool, --work-queue, --job-variable, " +
 		"--tag and --paused then hold for each of them.\n\n" +
 		"Examples:\n  runnel deploy flows/report.py:folder_report -n nightly -p my-process-pool\n" +
@@ -50,6 +51,9 @@ func (deployCmd) Help() string {
 }
 
 func (c deployCmd) Run(a *app) error {
+	if c.Output == "table" && a.interactive() && c.asks(a) {
+		return c.wizard(a, a.prompter())
+	}
 	job, err := c.prepare(a)
 	if err != nil {
 		return err

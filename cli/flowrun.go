@@ -216,6 +216,7 @@ func (a *app) showInspection(s *store.Store, i inspection) {
 		{"work pool", r.WorkPoolName},
 		{"work queue", r.WorkQueueName},
 		{"worker", r.WorkerName},
+		{"tick", tickOf(r)},
 		{"expected start", a.local(r.ExpectedStartTime)},
 		{"result", clip(string(i.Result), 2000)},
 	}

@@ -48,7 +48,7 @@ func (a *app) rootHelp(root *kong.Node) {
 	}
 	a.columns(rows)
 	a.print("More: %s\n", strings.Join(more, ", "))
-	a.columns(flagRows(root.Flags))
+	a.columns(flagRows(root.Flags)[1:]) // --help is named below
 	a.print("\nNew here: runnel quickstart. Of one command: runnel COMMAND --help.")
 	a.print("Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused; of a run that was")
 	a.print("watched: 5 failed, 6 cancelled, 7 crashed; 124 watching timed out, 130 interrupted.")

@@ -75,7 +75,7 @@ func (j *deployJob) show(plan store.Plan) error {
 	if j.many() {
 		j.print("%s", counts(plan))
 	}
-	if !plan.Applied {
+	if j.c.DryRun {
 		j.say("nothing was changed (--dry-run)")
 	}
 	return nil

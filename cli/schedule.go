@@ -92,12 +92,31 @@ func (a *app) nextText(s store.DeploymentSchedule, paused bool) string {
 	return a.tickText(*s.Next, s.Timezone)
 }
 
-// tickText is an instant in a schedule's zone and relative to now.
+// tickText is an instant in a schedule's zone, here where that differs, and
+// relative to now.
 func (a *app) tickText(at time.Time, zone string) string {
+	here := at.Local()
 	if loc, err := store.LoadZone(zone); err == nil {
 		at = at.In(loc)
 	}
-	return fmt.Sprintf("%s (%s)", tickTime(at, "Mon 2006-01-02 15:04", " MST"), a.ago(at))
+	text := tickTime(at, "Mon 2006-01-02 15:04", " MST")
+	_, offset := at.Zone()
+	switch _, own := here.Zone(); {
+	case offset == own:
+	case at.Day() == here.Day():
+		text += " = " + tickTime(here, "15:04", " MST")
+	default:
+		text += " = " + tickTime(here, "Mon 15:04", " MST")
+	}
+	return fmt.Sprintf("%s (%s)", text, a.ago(at))
+}
+
+// tickOf is the instant that a run stands for, and whose tick it is.
+func tickOf(r store.Run) string {
+	if r.ScheduledFor == nil || r.ScheduleSlug == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s, by the schedule %s", tickTime(r.ScheduledFor.Local(), "Mon 2006-01-02 15:04", " MST"), *r.ScheduleSlug)
 }
 
 // nextOf is the schedule of a deployment that fires first.

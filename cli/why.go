@@ -71,18 +71,12 @@ func (a *app) reasons(s *store.Store, target string) ([]reason, error) {
 		return nil, err
 	}
 	reasons := []reason{next}
-	last, err := s.LastRuns(a.ctx)
-	if err != nil {
-		return nil, err
+	run, found, err := s.LastRun(a.ctx, d.ID)
+	if err != nil || !found {
+		return reasons, err
 	}
-	if run, found := last[d.ID]; found {
-		r, err := a.reasonOf(s, run)
-		if err != nil {
-			return nil, err
-		}
-		reasons = append(reasons, r)
-	}
-	return reasons, nil
+	last, err := a.reasonOf(s, run)
+	return append(reasons, last), err
 }
 
 func (a *app) reasonOf(s *store.Store, r store.Run) (reason, error) {

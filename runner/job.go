@@ -168,6 +168,15 @@ func (m Maker) own(env environment, c store.Claimed, job *Job) {
 		scheduled = *c.Run.ScheduledFor
 	}
 	env["RUNNEL_SCHEDULED_FOR"] = scheduled.UTC().Format(time.RFC3339Nano)
+	// Empty rather than what a worker inside of another flow would pass on.
+	env["RUNNEL_PREVIOUS_TICK"], env["RUNNEL_NEXT_TICK"] = tickText(c.PreviousTick), tickText(c.NextTick)
+}
+
+func tickText(tick *time.Time) string {
+	if tick == nil {
+		return ""
+	}
+	return tick.UTC().Format(time.RFC3339Nano)
 }
 
 func (m Maker) pythonJob(job *Job, p plan, v store.JobVariables) error {

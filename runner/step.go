@@ -75,7 +75,7 @@ func (r *stepRun) run(steps []store.Step) error {
 			}
 		}
 		began := time.Now()
-		if err := r.step(i, step); err != nil {
+		if err := r.step(i); err != nil {
 			return r.failed(step, err)
 		}
 		r.say(fmt.Sprintf("runnel: %s took %s", step.Name, time.Since(began).Round(time.Millisecond)))
@@ -103,7 +103,7 @@ type maskedError struct {
 func (e maskedError) Error() string { return e.text }
 func (e maskedError) Unwrap() error { return e.err }
 
-func (r *stepRun) step(i int, step store.Step) error {
+func (r *stepRun) step(i int) error {
 	step, secrets, err := r.fill(i, r.done)
 	if err != nil {
 		return err

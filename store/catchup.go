@@ -109,7 +109,7 @@ func (p *passing) walk(tick int64) {
 		}
 		tick = next
 		if n == maxWalk {
-			tick = p.leap(tick, (tick-first)/maxWalk)
+			tick = p.leap(tick, (tick-first)/int64(n+1))
 		}
 	}
 }

@@ -300,7 +300,7 @@ func (c *chooser) settleTick(d *candidate, run *dueRun) (gone bool, err error) {
 	run.due = s.due(d.d, micros(*s.Next))
 	return false, c.t.QueryRowContext(c.t.ctx, `
 		SELECT id
-		  FROM flow_run
+		  FROM flow_run INDEXED BY flow_run_tick
 		 WHERE deployment_id = ?
 		   AND schedule_slug = ?
 		   AND scheduled_for = ?`, d.d.ID, s.Slug, micros(*s.Next)).Scan(&run.id)

@@ -25,6 +25,13 @@ func TestLastRuns(t *testing.T) {
 	if len(last) != 2 || last[a.ID].ID != first.Run.ID || last[b.ID].ID != failed.Run.ID {
 		t.Errorf("%d deployments have a last run: %v", len(last), last)
 	}
+	one, found, err := s.LastRun(context.Background(), b.ID)
+	if err != nil || !found || one.ID != failed.Run.ID {
+		t.Errorf("the last run of one is %s, %v", one.Name, err)
+	}
+	if _, found, err := s.LastRun(context.Background(), NewID()); err != nil || found {
+		t.Errorf("of none there is one, or an error: %v", err)
+	}
 }
 
 // TestLastRunsSeek: with 100,000 runs it is a seek for each deployment.

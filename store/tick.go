@@ -71,7 +71,7 @@ func (t *tx) plan(d Deployment, s *DeploymentSchedule) error {
 func (t *tx) tickTaken(d Deployment, slug string, tick int64) (taken bool, err error) {
 	err = t.QueryRowContext(t.ctx, `
 		SELECT EXISTS (SELECT 1
-		                 FROM flow_run
+		                 FROM flow_run INDEXED BY flow_run_tick
 		                WHERE deployment_id = ?
 		                  AND schedule_slug = ?
 		                  AND scheduled_for = ?)`, d.ID, slug, tick).Scan(&taken)
@@ -111,7 +111,7 @@ func (t *tx) unplan(s *DeploymentSchedule) error {
 		return err
 	}
 	_, err := t.exec(`
-		DELETE FROM flow_run
+		DELETE FROM flow_run INDEXED BY flow_run_tick
 		 WHERE deployment_id = ?
 		   AND schedule_slug = ?
 		   AND scheduled_for = ?
@@ -124,7 +124,7 @@ func (t *tx) unplan(s *DeploymentSchedule) error {
 func (t *tx) refresh(d Deployment, s DeploymentSchedule) error {
 	tick := micros(*s.Next)
 	_, err := t.exec(`
-		UPDATE flow_run
+		UPDATE flow_run INDEXED BY flow_run_tick
 		   SET parameters = ?1, tags = ?2, work_queue_id = ?3, expected_start_time = ?4, due = ?4, updated = ?5
 		 WHERE deployment_id = ?6
 		   AND schedule_slug = ?7
@@ -217,7 +217,7 @@ func (t *tx) changeSchedule(oldD Deployment, was DeploymentSchedule, d Deploymen
 		if !wasLive || !isLive {
 			was.resumed = max(t.now, was.decided)
 		}
-		if _, err := t.drop(oldD, &was); err != nil {
+		if _, err := t.settle(oldD, &was); err != nil {
 			return err
 		}
 		if was.Next != nil && (!isLive || !was.waits(t.now)) {
@@ -258,14 +258,14 @@ func (t *tx) removeSchedule(d Deployment, s DeploymentSchedule) error {
 	if !s.live(d) {
 		s.resumed = max(t.now, s.decided)
 	}
-	if _, err := t.drop(d, &s); err != nil {
+	if _, err := t.settle(d, &s); err != nil {
 		return err
 	}
 	if s.waits(t.now) {
 		var run ID
 		if err := t.QueryRowContext(t.ctx, `
 			SELECT id
-			  FROM flow_run
+			  FROM flow_run INDEXED BY flow_run_tick
 			 WHERE deployment_id = ?
 			   AND schedule_slug = ?
 			   AND scheduled_for = ?`, d.ID, s.Slug, micros(*s.Next)).Scan(&run); err != nil {
@@ -321,7 +321,7 @@ func (t *tx) rename(s DeploymentSchedule, from, to string) error {
 		return nil
 	}
 	_, err := t.exec(`
-		UPDATE flow_run
+		UPDATE flow_run INDEXED BY flow_run_tick
 		   SET schedule_slug = ?
 		 WHERE deployment_id = ?
 		   AND schedule_slug = ?
