@@ -229,14 +229,16 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	return nil
 }
 
-// wants is true where a claim might take something: a slot stands ready or
-// could be made, and something is due.
+// wants is true where something is due and a claim might take it: a slot
+// stands ready or could be made. A full worker claims, too: it takes nothing,
+// but what is due may collide with what runs.
 func (w *Worker) wants(ctx context.Context, ready int) bool {
 	if w.mode != working || w.empty {
 		return false
 	}
+	full := w.Limit != nil && w.busy() >= *w.Limit
 	mayGrow := w.starting == 0 && (w.Limit == nil || len(w.hands) < *w.Limit)
-	return (ready > 0 || mayGrow) && (w.rung || w.due(ctx))
+	return (ready > 0 || mayGrow || full) && (w.rung || w.due(ctx))
 }
 
 // due is true where a look finds a run that a claim might take.
