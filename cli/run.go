@@ -169,9 +169,11 @@ func (c runCmd) deployment(a *app, s *store.Store, d store.Deployment) error {
 // ring wakes the workers of a pool. Without it they look within a second.
 func (a *app) ring(s *store.Store, pool string) {
 	if bells, err := s.Bells(a.ctx, pool); err == nil {
-		runner.RingWorkers(s, bells)
+		a.ringAll(s, bells)
 	}
 }
+
+func (*app) ringAll(s *store.Store, bells []store.ID) { runner.RingWorkers(s, bells) }
 
 // created says what was made, and what it waits for.
 func (c runCmd) created(a *app, s *store.Store, run store.Run, existed bool) {

@@ -152,14 +152,17 @@ func (a *app) waitText(r store.Run, w store.Wait) string {
 	case store.WaitPoolGone:
 		return "its work pool was deleted: cancel it with runnel flow-run cancel " + r.ID.Short()
 	case store.WaitPoolPaused:
-		return fmt.Sprintf("the work pool %q is paused", w.Name)
+		return fmt.Sprintf("the work pool %q is paused: runnel work-pool resume %s", w.Name, w.Name)
 	case store.WaitQueuePaused:
-		return fmt.Sprintf("the work queue %q is paused", w.Name)
+		return fmt.Sprintf("the work queue %q is paused: runnel work-queue resume %s/%s", w.Name, r.WorkPoolName, w.Name)
 	case store.WaitDeploymentPaused:
 		return fmt.Sprintf("the deployment is paused: runnel deployment resume %s", store.Quote(w.Name))
 	case store.WaitWorker:
 		return fmt.Sprintf("no worker polls the queue %q of %q; start one: runnel worker start --pool %s", r.WorkQueueName, r.WorkPoolName, r.WorkPoolName)
 	case store.WaitPoolLimit, store.WaitQueueLimit, store.WaitDeploymentLimit, store.WaitWorkerLimit:
+		if w.Limit == 0 {
+			return fmt.Sprintf("the limit of 0 on %s %q lets nothing start: raise it", w.For, w.Name)
+		}
 		return fmt.Sprintf("the limit of %d on %s %q is reached: it waits for a run to end", w.Limit, w.For, w.Name)
 	}
 	return fmt.Sprintf("has been due for %s: a worker of %q takes it at its next look", duration(a.Clock().Sub(r.Due)), r.WorkPoolName)

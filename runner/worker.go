@@ -203,7 +203,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	}
 	result, err := w.Store.Claim(ctx, round)
 	if err != nil {
-		return fmt.Errorf("claim: %w", err)
+		return w.claimError(err)
 	}
 	w.wrote, w.rung = true, false
 	w.next = result.Next
@@ -227,6 +227,16 @@ func (w *Worker) runOnce(ctx context.Context) error {
 		return w.grow(len(result.Claimed))
 	}
 	return nil
+}
+
+// claimError tells a pool that is gone from other trouble: there is no work
+// any more, and never will be.
+func (w *Worker) claimError(err error) error {
+	var known *store.Error
+	if errors.As(err, &known) && known.Code == store.NotFound {
+		return fmt.Errorf("the work pool was deleted: %w", err)
+	}
+	return fmt.Errorf("claim: %w", err)
 }
 
 // wants is true where something is due and a claim might take it: a slot

@@ -27,20 +27,33 @@ type JobVariables struct {
 	GraceSeconds *float64 `json:"grace_seconds"`
 }
 
-// jobVariable is one that the process type knows: its check, in words and in code.
-type jobVariable struct {
-	want  string
+// JobVariable is one that a pool's type knows, in words and as a check.
+type JobVariable struct {
+	Name        string `json:"name"`
+	Type        string `json:"type"` // what its value is
+	Description string `json:"description"`
+
 	holds func(json.RawMessage) bool
 }
 
-var processVariables = map[string]jobVariable{
-	"env":           {"an object of strings (null drops a variable)", is[map[string]*string]},
-	"working_dir":   {"a string", is[*string]},
-	"python":        {"a string", is[*string]},
-	"prefect":       {`"auto", "builtin" or "installed"`, isPrefect},
-	"stream_output": {"a boolean", is[*bool]},
-	"nice":          {"an integer from -20 to 19", isNice},
-	"grace_seconds": {"a number, 0 or more", isGrace},
+// ProcessVariables are the job variables of a process pool, in the order that
+// people look for them.
+var ProcessVariables = []JobVariable{
+	{"env", "an object of strings (null drops a variable)", "goes over the worker's environment", is[map[string]*string]},
+	{"working_dir", "a string", "the process's folder, in place of the project root", is[*string]},
+	{"python", "a string", "the interpreter's path, in place of the recorded one", is[*string]},
+	{"prefect", `"auto", "builtin" or "installed"`, "which package `import prefect` finds", isPrefect},
+	{"stream_output", "a boolean", "shows the output in the worker's terminal", is[*bool]},
+	{"nice", "an integer from -20 to 19", "is added to the process's priority, as by nice(1)", isNice},
+	{"grace_seconds", "a number, 0 or more", "how long SIGTERM has before SIGKILL", isGrace},
+}
+
+func processVariable(name string) (JobVariable, bool) {
+	i := slices.IndexFunc(ProcessVariables, func(v JobVariable) bool { return v.Name == name })
+	if i < 0 {
+		return JobVariable{}, false
+	}
+	return ProcessVariables[i], true
 }
 
 func is[T any](raw json.RawMessage) bool {
@@ -67,13 +80,13 @@ func isGrace(raw json.RawMessage) bool {
 // that the process type does not know: they are kept, and ignored at a run.
 func CheckJobVariables(v Values) (unknown []string, err error) {
 	for _, name := range slices.Sorted(maps.Keys(v)) {
-		known, found := processVariables[name]
+		known, found := processVariable(name)
 		if !found {
 			unknown = append(unknown, name)
 			continue
 		}
 		if !known.holds(v[name]) {
-			return nil, invalid("job variable %q: %s is not %s", name, shorten(string(v[name])), known.want)
+			return nil, invalid("job variable %q: %s is not %s", name, shorten(string(v[name])), known.Type)
 		}
 	}
 	return unknown, nil
@@ -100,8 +113,8 @@ func (v Values) ParseJobVariable(arg string) error {
 		return v.setEnv(key, value)
 	}
 	raw := quoteJSON(value)
-	known, found := processVariables[name]
-	if json.Valid([]byte(value)) && !(found && known.want == "a string") {
+	known, found := processVariable(name)
+	if json.Valid([]byte(value)) && !(found && known.Type == "a string") {
 		raw = json.RawMessage(value)
 	}
 	v[name] = raw
@@ -132,7 +145,7 @@ func (v Values) addAll(object Values) error {
 func readEnv(raw json.RawMessage) (map[string]*string, error) {
 	env := map[string]*string{}
 	if err := json.Unmarshal(raw, &env); err != nil {
-		return nil, invalid("job variable %q: %s is not %s", "env", shorten(string(raw)), processVariables["env"].want)
+		return nil, invalid("job variable %q: %s is not %s", "env", shorten(string(raw)), ProcessVariables[0].Type)
 	}
 	if env == nil { // it was null
 		env = map[string]*string{}
@@ -161,7 +174,7 @@ func MergeJobVariables(layers ...Values) (j JobVariables, err error) {
 	for _, layer := range layers {
 		known := Values{}
 		for name, raw := range layer {
-			if _, found := processVariables[name]; found {
+			if _, found := processVariable(name); found {
 				known[name] = raw
 			}
 		}
