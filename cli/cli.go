@@ -27,11 +27,11 @@ type grammar struct {
 	Discover   discoverCmd   `cmd:"" help:"List the flows in a folder, without running them."`
 	Deploy     deployCmd     `cmd:"" help:"Make or change a deployment of a flow."`
 	Run        runCmd        `cmd:"" help:"Run a deployment, or an entrypoint here and now."`
-	Deployment deploymentCmd `cmd:"" aliases:"deployments" help:"Look at deployments and change them."`
+	Deployment deploymentCmd `cmd:"" aliases:"deployments" help:"Look at deployments, pause and delete them."`
 	WorkPool   workPoolCmd   `cmd:"" aliases:"work-pools,pool,pools" help:"Make work pools, look at them, change them."`
 	WorkQueue  workQueueCmd  `cmd:"" aliases:"work-queues,queue,queues" help:"Order and limit the runs within a pool."`
 	Worker     workerCmd     `cmd:"" aliases:"workers" help:"Start workers and look at them."`
-	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read their logs, cancel them."`
+	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read logs, cancel, retry, delete."`
 	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
 	DBGroup    dbCmd         `cmd:"" name:"db" help:"About the database file."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`

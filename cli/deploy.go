@@ -29,6 +29,7 @@ type deployCmd struct {
 	EnforceSchema     *bool    `name:"enforce-parameter-schema" negatable:"" help:"Refuse parameters that the signature does not allow (default: yes)."`
 	Paused            *bool    `negatable:"" help:"Start nothing until it is resumed."`
 	scheduleFlags
+	retryFlags
 	Root        string `type:"path" placeholder:"DIR" help:"The project root (default: the nearest folder with .git, pyproject.toml, runnel.yaml or prefect.yaml)."`
 	CreatePools bool   `help:"Make a work pool that is missing."`
 	DryRun      bool   `help:"Print the plan and change nothing."`
@@ -117,6 +118,8 @@ func (c deployCmd) wish(a *app, project project, flow discover.Flow) (store.Wish
 		return w, err
 	}
 	w.Retries, w.RetryDelays, w.TimeoutSeconds = flowBudget(flow)
+	w.RetriesOnCrash, w.RetryJitter = crashBudget(flow)
+	c.over(&w)
 	schema, err := store.ParseParameterSchema(flow.Parameters)
 	if err != nil {
 		return w, fmt.Errorf("read the parameters of %s: %w", flow.Entrypoint, err)

@@ -65,6 +65,10 @@ func (a *attempt) outlive() {
 			return
 		}
 		if a.cause == byCancel || a.cause == byTimeout {
+			if !a.force && time.Since(looked) > lookEvery {
+				looked = time.Now()
+				a.lookForce()
+			}
 			asked = a.signalOrphans(asked)
 		} else if time.Since(looked) > lookEvery {
 			looked = time.Now()
@@ -88,9 +92,11 @@ func (a *attempt) outlive() {
 // signalOrphans asks what is left of the tree to end, and after the grace ends it.
 func (a *attempt) signalOrphans(asked time.Time) time.Time {
 	number := int(syscall.SIGKILL)
-	if asked.IsZero() {
+	switch {
+	case a.force:
+	case asked.IsZero():
 		asked, number = time.Now(), int(syscall.SIGTERM)
-	} else if time.Since(asked) < a.job.Grace {
+	case time.Since(asked) < a.job.Grace:
 		return asked
 	}
 	flow, _ := IdentityOf(a.job.PID)

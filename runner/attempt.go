@@ -40,6 +40,7 @@ type attempt struct {
 	process *Process
 	pumps   []*pump
 	cause   cause
+	force   bool // it gets no grace
 }
 
 // cause is why a slot stopped a process.
@@ -215,9 +216,11 @@ func (a *attempt) until(ended <-chan error) bool {
 }
 
 func (a *attempt) look() {
-	if a.slot.cancelled(a.job) {
+	cancel, force := a.slot.asked(a.job)
+	if cancel {
 		a.cause = byCancel
 	}
+	a.force = a.force || force
 }
 
 func (a *attempt) hear(m toSlot, open bool) {
@@ -230,26 +233,41 @@ func (a *attempt) hear(m toSlot, open bool) {
 	}
 }
 
-// stop stops the tree, and leaves out the rest of the grace when the worker
-// says so.
+// stop stops the tree, and leaves out the rest of the grace when the worker or
+// the row says so.
 func (a *attempt) stop() StopReport {
-	force, forced := make(chan struct{}), false
+	force := make(chan struct{})
 	stopped := make(chan StopReport, 1)
 	go func() { stopped <- a.stopAll(force) }()
-	for {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	if a.cause == byCancel {
+		a.look() // it may have been there before we were told
+	}
+	for told := false; ; {
+		if a.force && !told {
+			told = true
+			close(force)
+		}
 		select {
 		case report := <-stopped:
 			return report
+		case <-a.slot.bell.C():
+			a.lookForce()
+		case <-look.C:
+			a.lookForce()
 		case m, open := <-a.slot.inbox:
 			if !open {
 				a.slot.inbox = nil
 			}
-			if m.Force && !forced {
-				forced = true
-				close(force)
-			}
+			a.force = a.force || m.Force
 		}
 	}
+}
+
+func (a *attempt) lookForce() {
+	_, force := a.slot.asked(a.job)
+	a.force = a.force || force
 }
 
 // stopAll tries again while something is left that we may not signal: a run
@@ -296,7 +314,10 @@ func (a *attempt) describe(end *store.End, report StopReport) {
 
 func (a *attempt) stoppedState(report StopReport) store.State {
 	by := "by SIGTERM"
-	if report.Killed {
+	switch {
+	case report.Killed && a.force:
+		by = "by SIGKILL, without the rest of its grace"
+	case report.Killed:
 		by = fmt.Sprintf("by SIGKILL, %s after SIGTERM", a.job.Grace)
 	}
 	switch a.cause {

@@ -247,11 +247,13 @@ func (s *slot) closeStore() error {
 	return opened.Close()
 }
 
-// cancelled looks at the run's row.
-func (s *slot) cancelled(job Job) bool {
+// asked looks at the run's row: whether it is being cancelled, and whether
+// without its grace.
+func (s *slot) asked(job Job) (cancel, force bool) {
 	if s.openStore() != nil {
-		return false
+		return false, false
 	}
 	run, err := s.store.RunByID(context.Background(), job.Run)
-	return err == nil && run.Fence == job.Fence && run.State.Type == store.Cancelling
+	cancel = err == nil && run.Fence == job.Fence && run.State.Type == store.Cancelling
+	return cancel, cancel && run.ForceStop
 }

@@ -43,6 +43,7 @@ type Wish struct {
 	Catchup         *string
 	MaxLate, Jitter *time.Duration // 0 removes
 	RetriesOnCrash  *int
+	RetryJitter     *float64
 	ProjectFile     string // "" keeps
 }
 
@@ -195,6 +196,7 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *P
 	set(&d.Paused, w.Paused)
 	set(&d.Catchup, w.Catchup)
 	set(&d.RetriesOnCrash, w.RetriesOnCrash)
+	set(&d.RetryJitterFactor, w.RetryJitter)
 	setSeconds(&d.MaxLateSeconds, w.MaxLate)
 	setSeconds(&d.JitterSeconds, w.Jitter)
 	if w.ProjectFile != "" {
@@ -329,14 +331,9 @@ func checkTries(d Deployment) error {
 		return invalid("retries of %d: it is 0 or more", d.Retries)
 	}
 	if d.RetriesOnCrash < 0 {
-		return invalid("retries on a crash of %d: it is 0 or more", d.RetriesOnCrash)
+		return invalid("retries_on_crash of %d: it is 0 or more", d.RetriesOnCrash)
 	}
-	for _, delay := range d.RetryDelaySeconds {
-		if !(delay >= 0 && delay <= maxRetryDelay) { // NaN, too
-			return invalid("a retry delay of %v seconds: it is from 0 to %d", delay, maxRetryDelay)
-		}
-	}
-	return checkTimeout(d.TimeoutSeconds)
+	return errors.Join(checkDelays(d.RetryDelaySeconds), checkJitterFactor(d.RetryJitterFactor), checkTimeout(d.TimeoutSeconds))
 }
 
 func checkTimeout(seconds *float64) error {
@@ -369,6 +366,7 @@ var fields = []struct {
 	{"retries", func(d Deployment) any { return d.Retries }},
 	{"retry_delay_seconds", func(d Deployment) any { return d.RetryDelaySeconds }},
 	{"retries_on_crash", func(d Deployment) any { return d.RetriesOnCrash }},
+	{"retry_jitter_factor", func(d Deployment) any { return d.RetryJitterFactor }},
 	{"timeout_seconds", func(d Deployment) any { return plain(d.TimeoutSeconds) }},
 	{"schedules", func(d Deployment) any { return scheduleLines(d.Schedules) }},
 	{"catchup", func(d Deployment) any { return d.Catchup }},
@@ -421,13 +419,13 @@ func (t *tx) putDeployment(d *Deployment, isNew bool) error {
 		   SET work_queue_id = ?, entrypoint = ?, kind = ?, path = ?, interpreter = ?, description = ?,
 		       version = ?, tags = ?, parameters = ?, parameter_schema = ?, enforce_parameter_schema = ?,
 		       job_variables = ?, paused = ?, concurrency_limit = ?, collision_strategy = ?, retries = ?,
-		       retry_delay_seconds = ?, timeout_seconds = ?, retries_on_crash = ?, catchup = ?,
+		       retry_delay_seconds = ?, timeout_seconds = ?, retries_on_crash = ?, retry_jitter_factor = ?, catchup = ?,
 		       max_late_seconds = ?, jitter_seconds = ?, project_file = ?, updated = ?
 		 WHERE id = ?`,
 		d.queueID, d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.Description,
 		d.Version, asJSON(d.Tags), d.Parameters.text(), string(d.ParameterSchema), d.EnforceParameterSchema,
 		d.JobVariables.text(), d.Paused, d.ConcurrencyLimit, d.CollisionStrategy, d.Retries,
-		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, d.RetriesOnCrash, d.Catchup,
+		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, d.RetriesOnCrash, d.RetryJitterFactor, d.Catchup,
 		d.MaxLateSeconds, d.JitterSeconds, orNull(d.ProjectFile), t.now, d.ID)
 	if err != nil {
 		return fmt.Errorf("write deployment: %w", err)

@@ -46,6 +46,7 @@ type Deployment struct {
 	CollisionStrategy string    `json:"collision_strategy"`
 	Retries           int       `json:"retries"`
 	RetryDelaySeconds []float64 `json:"retry_delay_seconds"`
+	RetryJitterFactor float64   `json:"retry_jitter_factor"`
 	TimeoutSeconds    *float64  `json:"timeout_seconds"`
 	RetriesOnCrash    int       `json:"retries_on_crash"`
 	// Schedules are in the order of their slugs.
@@ -86,6 +87,7 @@ const selectDeployment = `
 	       d.retry_delay_seconds,
 	       d.timeout_seconds,
 	       d.retries_on_crash,
+	       d.retry_jitter_factor,
 	       d.catchup,
 	       d.max_late_seconds,
 	       d.jitter_seconds,
@@ -104,7 +106,7 @@ func scanDeployment(r row) (d Deployment, err error) {
 	err = r.Scan(&d.ID, &d.Name, &d.FlowName, &d.FlowID, &d.Entrypoint, &d.Kind, &d.Path, &d.Interpreter,
 		&d.Description, &d.Version, &tags, &parameters, (*text)(&d.ParameterSchema), &d.EnforceParameterSchema,
 		&variables, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
-		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &d.RetriesOnCrash, &d.Catchup,
+		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &d.RetriesOnCrash, &d.RetryJitterFactor, &d.Catchup,
 		&d.MaxLateSeconds, &d.JitterSeconds, &d.ProjectFile, &created, &updated)
 	if err != nil {
 		return d, err
@@ -207,32 +209,36 @@ func (s *Store) DeleteDeployment(ctx context.Context, target string) (d Deployme
 		if d, err = deploymentByName(t.ctx, t, target); err != nil {
 			return err
 		}
-		if err := withSchedules(t.ctx, t, &d); err != nil {
-			return err
-		}
-		for _, s := range d.Schedules {
-			if err := t.removeSchedule(d, s); err != nil {
-				return err
-			}
-		}
-		waiting, err := collect(t.ctx, t, scanID, `
-			SELECT id
-			  FROM flow_run INDEXED BY flow_run_due
-			 WHERE state_type = 'SCHEDULED'
-			   AND deployment_id = ?`, d.ID)
-		if err != nil {
-			return err
-		}
-		for _, id := range waiting {
-			if _, err := t.cancel(id, "its deployment was deleted", "operator"); err != nil {
-				return err
-			}
-		}
-		cancelled = len(waiting)
-		_, err = t.exec("DELETE FROM deployment WHERE id = ?", d.ID)
+		cancelled, err = t.deleteDeployment(d)
 		return err
 	})
 	return d, cancelled, err
+}
+
+func (t *tx) deleteDeployment(d Deployment) (cancelled int, err error) {
+	if err := withSchedules(t.ctx, t, &d); err != nil {
+		return 0, err
+	}
+	for _, s := range d.Schedules {
+		if err := t.removeSchedule(d, s); err != nil {
+			return 0, err
+		}
+	}
+	waiting, err := collect(t.ctx, t, scanID, `
+		SELECT id
+		  FROM flow_run INDEXED BY flow_run_due
+		 WHERE state_type = 'SCHEDULED'
+		   AND deployment_id = ?`, d.ID)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range waiting {
+		if _, err := t.cancel(id, "its deployment was deleted", "operator"); err != nil {
+			return 0, err
+		}
+	}
+	_, err = t.exec("DELETE FROM deployment WHERE id = ?", d.ID)
+	return len(waiting), err
 }
 
 func scanID(r row) (id ID, err error) { return id, r.Scan(&id) }

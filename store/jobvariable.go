@@ -100,7 +100,7 @@ func (v Values) ParseJobVariable(arg string) error {
 		if err != nil {
 			return invalid("job variables %s: %v", shorten(arg), err)
 		}
-		return v.addAll(object)
+		return v.Add(object)
 	}
 	name, value, found := strings.Cut(arg, "=")
 	if !found || name == "" {
@@ -121,8 +121,8 @@ func (v Values) ParseJobVariable(arg string) error {
 	return nil
 }
 
-// addAll adds an object's keys; its env adds to the env that is there.
-func (v Values) addAll(object Values) error {
+// Add adds an object's job variables; its env adds to the env that is there.
+func (v Values) Add(object Values) error {
 	env, both := object["env"]
 	before, found := v["env"]
 	maps.Copy(v, object)

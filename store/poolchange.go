@@ -46,7 +46,7 @@ func (c PoolChange) apply(p *WorkPool) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := variables.addAll(c.JobVariables); err != nil {
+	if err := variables.Add(c.JobVariables); err != nil {
 		return err
 	}
 	maps.DeleteFunc(variables, func(_ string, raw json.RawMessage) bool { return string(raw) == "null" })
