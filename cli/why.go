@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"runnel/runner"
@@ -96,6 +97,9 @@ func (a *app) why(s *store.Store, r store.Run) (string, error) {
 	switch r.State.Type {
 	case store.Scheduled, store.Paused:
 		w, err := s.Waits(a.ctx, r)
+		if stopped := a.stoppedWorker(s, r, w); stopped != "" {
+			return stopped, err
+		}
 		return a.waitText(r, w), err
 	case store.Pending, store.Running, store.Cancelling:
 		return a.liveText(s, r), nil
@@ -121,6 +125,30 @@ func (a *app) liveText(s *store.Store, r store.Run) string {
 		if pid := a.stoppedFlow(s, r); pid != 0 {
 			text += fmt.Sprintf("; its process %d was stopped (SIGSTOP): kill -CONT %d lets it go on", pid, pid)
 		}
+	}
+	return text
+}
+
+// stoppedWorker names the worker that would take a run, where each of them was
+// stopped: it holds its lock, so it lives, and does nothing.
+func (a *app) stoppedWorker(s *store.Store, r store.Run, w store.Wait) string {
+	if w.For != store.WaitClaim {
+		return ""
+	}
+	workers, err := s.Workers(a.ctx, r.WorkPoolName)
+	if err != nil {
+		return ""
+	}
+	text := ""
+	for _, worker := range workers {
+		if worker.Status != store.Online || len(worker.Queues) > 0 && !slices.Contains(worker.Queues, r.WorkQueueName) {
+			continue
+		}
+		p, err := runner.ParseProof(worker.Proof)
+		if err != nil || !p.Identity.Stopped() {
+			return ""
+		}
+		text = fmt.Sprintf("the worker %s, process %d was stopped (SIGSTOP): kill -CONT %[2]d lets it go on", worker.Name, p.Identity.PID)
 	}
 	return text
 }

@@ -22,14 +22,18 @@ func (a *attempt) adopt(end *store.End) store.State {
 	if a.log, err = OpenLogForAppend(a.job.Log); err != nil {
 		return store.NewState(store.Crashed, "its slot was killed, and its log cannot be opened: "+err.Error())
 	}
+	store.KillPoint("adopt.log")
 	a.say("runnel: the slot of this run was killed; a new one reads on")
 	for _, stream := range []string{stdoutFifo, stderrFifo} {
 		if fifo, err := OpenFifo(filepath.Join(a.job.Folder, stream)); err == nil {
 			a.pump(fifo, stream)
 		}
 	}
+	store.KillPoint("adopt.reading")
 	a.outlive()
+	store.KillPoint("adopt.outlived")
 	a.drain()
+	store.KillPoint("adopt.drained")
 	if a.cause == byCancel || a.cause == byTimeout {
 		return a.stoppedState(StopReport{})
 	}
@@ -104,8 +108,10 @@ func (a *attempt) signalOrphans(asked time.Time) time.Time {
 	if err != nil {
 		return asked
 	}
+	store.KillPoint("adopt.signalling")
 	for _, o := range orphans {
 		_ = o.Signal(number)
 	}
+	store.KillPoint("adopt.signalled")
 	return asked
 }

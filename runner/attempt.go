@@ -79,6 +79,7 @@ func (a *attempt) run() (end store.End, clean bool) {
 		return end, true
 	}
 	a.slot.tell(fromSlot{PID: a.process.PID})
+	store.KillPoint("attempt.told")
 	pid := a.process.PID
 	end.PID = &pid
 	return a.finish(end)
@@ -87,12 +88,15 @@ func (a *attempt) run() (end store.End, clean bool) {
 // prepare makes the log, and with it the mark that this attempt has begun,
 // before anything of the user's runs.
 func (a *attempt) prepare() (err error) {
+	store.KillPoint("attempt.preparing")
 	if err := os.MkdirAll(a.job.Folder, 0o700); err != nil {
 		return err
 	}
+	store.KillPoint("attempt.folder")
 	if a.log, err = CreateLog(a.job.Log); err != nil {
 		return err
 	}
+	store.KillPoint("attempt.locked")
 	return os.WriteFile(filepath.Join(a.job.Folder, parametersFile), a.job.Parameters, 0o600)
 }
 
@@ -114,10 +118,12 @@ func (a *attempt) start() error {
 	}
 	a.pump(errs.Read, "stderr")
 	defer errs.Write.Close() //nolint:errcheck // nothing was written through it
+	store.KillPoint("attempt.starting")
 	a.process, err = Start(Spec{
 		Argv: a.job.Argv, Env: a.job.Env, Dir: a.job.Dir,
 		Stdout: out.Write, Stderr: errs.Write, Extra: []*os.File{a.log.LockFile()},
 	})
+	store.KillPoint("attempt.started")
 	if err == nil && a.job.Nice != 0 {
 		setNice(a.process.PID, a.job.Nice)
 	}
@@ -152,10 +158,13 @@ func (a *attempt) startMessage(err error) string {
 // finish waits for the end of the process, or brings it about.
 func (a *attempt) finish(end store.End) (store.End, bool) {
 	report := a.wait()
+	store.KillPoint("attempt.ended")
 	a.drain()
+	store.KillPoint("attempt.drained")
 	if a.cause == byItself {
 		report.Exit = a.process.Reap()
 	}
+	store.KillPoint("attempt.reaped")
 	left, _ := a.process.Children()
 	a.describe(&end, report)
 	a.close()

@@ -68,6 +68,7 @@ func settleDead(ctx context.Context, s *store.Store, run store.Run, proof Proof,
 	if err := s.Settle(ctx, end, who); err != nil {
 		return err
 	}
+	store.KillPoint("settle.cleaning")
 	return os.RemoveAll(folder)
 }
 
@@ -102,12 +103,13 @@ func adoptRun(ctx context.Context, s *store.Store, run store.Run, a store.Attemp
 	if err := h.awaitHello(events); err != nil {
 		return err
 	}
+	store.KillPoint("adopt.offering")
 	fence, err := s.Adopt(ctx, run, h.owner, who)
 	if err != nil {
 		return err
 	}
 	job := Job{
-		Run: run.ID, Attempt: run.RunCount, Fence: fence, Adopt: true, Grace: DefaultGrace,
+		Run: run.ID, Attempt: run.RunCount, Fence: fence, Adopt: true, Grace: graceOf(ctx, s, run),
 		Log: s.LogPath(a.Log), Folder: AttemptFolder(s.Folder(), run.ID, run.RunCount),
 		Parameters: json.RawMessage("{}"), Python: true,
 		Timeout: timeLeft(ctx, s, run, a),
@@ -116,18 +118,39 @@ func adoptRun(ctx context.Context, s *store.Store, run store.Run, a store.Attemp
 		job.PID = *a.PID
 	}
 	h.tell(toSlot{Job: &job})
+	store.KillPoint("adopt.handed")
 	return nil
 }
 
-// timeLeft is what remains of a run's timeout; 0 where it has none.
-func timeLeft(ctx context.Context, s *store.Store, run store.Run, a store.Attempt) time.Duration {
+// claimedBefore is a run as its claim gave it, as far as that is still known.
+func claimedBefore(ctx context.Context, s *store.Store, run store.Run) store.Claimed {
 	c := store.Claimed{Run: run}
 	if run.Deployment != nil {
 		if d, err := s.Deployment(ctx, *run.Deployment); err == nil {
 			c.Deployment = &d
 		}
 	}
-	p, _ := planOf(c)
+	if p, err := s.WorkPool(ctx, run.WorkPoolName); err == nil {
+		if v, err := store.ParseValues(p.JobVariables); err == nil {
+			c.Pool = v
+		}
+	}
+	return c
+}
+
+// graceOf is what a run's job variables leave its process after SIGTERM.
+func graceOf(ctx context.Context, s *store.Store, run store.Run) time.Duration {
+	_, layers := planOf(claimedBefore(ctx, s, run))
+	v, err := store.MergeJobVariables(layers...)
+	if err != nil || v.GraceSeconds == nil {
+		return DefaultGrace
+	}
+	return time.Duration(*v.GraceSeconds * float64(time.Second))
+}
+
+// timeLeft is what remains of a run's timeout; 0 where it has none.
+func timeLeft(ctx context.Context, s *store.Store, run store.Run, a store.Attempt) time.Duration {
+	p, _ := planOf(claimedBefore(ctx, s, run))
 	if p.timeout == nil {
 		return 0
 	}

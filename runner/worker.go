@@ -133,9 +133,11 @@ func (w *Worker) open(ctx context.Context) (err error) {
 		return err
 	}
 	w.lock = lock
+	store.KillPoint("worker.locked")
 	if w.bell, err = Listen(bellFolder(w.Store.Folder()), proof.ID.String()); err != nil {
 		return err
 	}
+	store.KillPoint("worker.listening")
 	w.events, w.hands, w.again = make(chan slotEvent, 64), map[store.ID]*hand{}, map[store.ID]bool{}
 	w.started = w.Store.Clock()
 	w.beat = w.started
@@ -286,7 +288,9 @@ func (w *Worker) acknowledge() (ended []Notice) {
 			if h.claimed == nil || h.claimed.Run.ID != end.Run {
 				continue
 			}
+			store.KillPoint("worker.acknowledging")
 			h.tell(toSlot{Ack: true})
+			store.KillPoint("worker.acknowledged")
 			ended = append(ended, Notice{Run: h.claimed.Run, Attempt: h.claimed.Attempt, End: &end})
 			h.claimed, h.since = nil, time.Now()
 			if !w.again[end.Run] {
@@ -314,7 +318,9 @@ func (w *Worker) notifyEnd(ctx context.Context, n Notice) {
 func (w *Worker) handOut(h *hand, c store.Claimed) Notice {
 	h.claimed = &c
 	job := w.Maker.Job(c)
+	store.KillPoint("worker.handing")
 	h.tell(toSlot{Job: &job})
+	store.KillPoint("worker.handed")
 	return Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log}
 }
 
@@ -343,6 +349,7 @@ func (w *Worker) hear(ctx context.Context, e slotEvent) {
 	case e.said.PID != 0 && h.claimed != nil:
 		w.pids = append(w.pids, store.Pid{Run: h.claimed.Run.ID, Attempt: h.claimed.Attempt, PID: e.said.PID})
 	case e.said.End != nil:
+		store.KillPoint("worker.told")
 		w.ends = append(w.ends, *e.said.End)
 		w.again[e.said.End.Run] = e.said.Again
 		w.empty = false
@@ -584,9 +591,11 @@ func (w *Worker) cancelAll(ctx context.Context) error {
 
 // close leaves: idle slots end, busy ones finish alone.
 func (w *Worker) close() error {
+	store.KillPoint("worker.leaving")
 	for _, h := range w.hands {
 		h.letGo()
 	}
+	defer store.KillPoint("worker.left")
 	return errors.Join(w.Store.EndWorker(context.Background(), w.self.ID), w.bell.Close(),
 		os.Remove(w.lock.Name()), w.lock.Close())
 }

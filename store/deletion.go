@@ -71,6 +71,7 @@ func (t *tx) deleteRuns(ids []ID) error {
 			return err
 		}
 	}
+	KillPoint("delete.logs")
 	for _, log := range logs {
 		if err := os.Remove(t.s.LogPath(log)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

@@ -331,7 +331,7 @@ func checkTries(d Deployment) error {
 		return invalid("retries of %d: it is 0 or more", d.Retries)
 	}
 	if d.RetriesOnCrash < 0 {
-		return invalid("retries_on_crash of %d: it is 0 or more", d.RetriesOnCrash)
+		return invalid("retries on a crash of %d: it is 0 or more", d.RetriesOnCrash)
 	}
 	return errors.Join(checkDelays(d.RetryDelaySeconds), checkJitterFactor(d.RetryJitterFactor), checkTimeout(d.TimeoutSeconds))
 }
