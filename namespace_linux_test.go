@@ -12,7 +12,7 @@ import (
 // its own, as a container has, and one outside, on one file. Neither side sees
 // the other's processes; the locks tell both that they live.
 func TestARunInAnotherPidNamespaceIsLeftAlone(t *testing.T) {
-	inside := []string{"unshare", "--pid", "--fork", "--mount-proc"}
+	inside := []string{"unshare", "--pid", "--fork", "--kill-child", "--mount-proc"}
 	if syscall.Getuid() != 0 {
 		inside = append(inside, "--user", "--map-root-user")
 	}
