@@ -30,7 +30,8 @@ func TestMurder(t *testing.T) {
 	}
 	workers := []*worker{g.worker(nil, "--limit", "4"), g.worker(nil, "--limit", "4")}
 	killed := map[string]int{}
-	for end := time.Now().Add(*murderTime); time.Now().Before(end); {
+	everyKind := func() bool { return killed["worker"] > 0 && killed["slot"] > 0 && killed["flow"] > 0 }
+	for end := time.Now().Add(*murderTime); time.Now().Before(end) || !everyKind(); {
 		for range 3 {
 			g.run(flows[random.IntN(len(flows))], "")
 		}
@@ -55,9 +56,6 @@ func TestMurder(t *testing.T) {
 		states[r.State.Name]++
 	}
 	t.Logf("%d runs, killed %v, ended %v", len(g.promised), killed, states)
-	if killed["worker"] == 0 || killed["slot"] == 0 || killed["flow"] == 0 {
-		t.Errorf("of some kind nobody was killed: %v", killed)
-	}
 }
 
 // kill1 kills what the bits of who say: 1 a worker, 2 a slot, 4 a flow, the
