@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"flag"
 	"os"
 	"os/exec"
@@ -12,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"runnel/store"
 )
 
 var update = flag.Bool("update", false, "write the goldens as they come out now")
@@ -38,7 +42,10 @@ func TestScripts(t *testing.T) {
 			for name, value := range scriptEnv(e.WorkDir, e.Getenv("PATH"), python) {
 				e.Setenv(name, value)
 			}
-			e.Defer(func() { nothingLeft(e.T(), e.WorkDir) })
+			e.Defer(func() {
+				nothingLeft(e.T(), e.WorkDir)
+				soundFile(e.T(), e.Getenv("RUNNEL_DB"))
+			})
 			return os.MkdirAll(filepath.Join(e.WorkDir, ".home"), 0o700)
 		},
 	})
@@ -90,6 +97,35 @@ func nothingLeft(t testscript.T, folder string) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	t.Fatal("a process outlived its script")
+}
+
+// soundFile checks the database that a script leaves, where it leaves one.
+func soundFile(t testscript.T, path string) {
+	if _, err := os.Stat(path); err != nil {
+		return
+	}
+	for _, v := range violations(path) {
+		t.Log("db check:", v)
+		defer t.FailNow()
+	}
+}
+
+// violations are what db check finds in a file, as lines.
+func violations(path string) (lines []string) {
+	s := store.New(path)
+	ctx := context.Background()
+	err := s.Open(ctx)
+	var report store.Report
+	if err == nil {
+		report, err = s.Check(ctx)
+	}
+	if err = errors.Join(err, s.Close()); err != nil {
+		return []string{err.Error()}
+	}
+	for _, v := range report.Violations {
+		lines = append(lines, v.Rule+" "+v.Thing+": "+v.Message)
+	}
+	return lines
 }
 
 // processesOf lists the living processes whose command line or environment

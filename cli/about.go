@@ -30,7 +30,8 @@ func (c versionCmd) Run(a *app) error {
 }
 
 type dbCmd struct {
-	Path dbPathCmd `cmd:"" help:"Print where the database is."`
+	Path  dbPathCmd  `cmd:"" help:"Print where the database is."`
+	Check dbCheckCmd `cmd:"" help:"Verify the file: histories, counts, orphans, integrity."`
 }
 
 type dbPathCmd struct {

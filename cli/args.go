@@ -24,7 +24,8 @@ var twoLetters = map[string]string{"-jv": "--job-variable", "-cl": "--concurrenc
 // numbers are the flags whose value may look like a short flag: "--limit -1"
 // shall be told what a limit is, and nothing of flags.
 var numbers = []string{
-	"--limit", "-l", "--concurrency-limit", "--tail", "--attempt",
+	"--limit", "-l", "--concurrency-limit", "--priority", "--hours", "--retries", "--retry-delay",
+	"--retries-on-crash", "--retry-jitter", "--tail", "--attempt",
 	"--in", "--start-in", "--since", "--timeout", "--watch-timeout",
 	"--interval", "--max-late", "--jitter", "-n", "--limit-concurrent",
 }

@@ -30,11 +30,11 @@ type grammar struct {
 	Deploy     deployCmd     `cmd:"" help:"Make or change a deployment of a flow."`
 	Up         upCmd         `cmd:"" help:"Deploy all of the project file, and work for its pools."`
 	Run        runCmd        `cmd:"" help:"Run a deployment, or an entrypoint here and now."`
-	Deployment deploymentCmd `cmd:"" aliases:"deployments" help:"Look at deployments and change them."`
-	WorkPool   workPoolCmd   `cmd:"" aliases:"work-pools,pool,pools" help:"Make and look at work pools."`
-	WorkQueue  workQueueCmd  `cmd:"" aliases:"work-queues,queue,queues" help:"Look at work queues."`
+	Deployment deploymentCmd `cmd:"" aliases:"deployments" help:"Look at deployments, pause and delete them."`
+	WorkPool   workPoolCmd   `cmd:"" aliases:"work-pools,pool,pools" help:"Make work pools, look at them, change them."`
+	WorkQueue  workQueueCmd  `cmd:"" aliases:"work-queues,queue,queues" help:"Order and limit the runs within a pool."`
 	Worker     workerCmd     `cmd:"" aliases:"workers" help:"Start workers and look at them."`
-	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read their logs, cancel them."`
+	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read logs, cancel, retry, delete."`
 	Variable   variableCmd   `cmd:"" group:"more" aliases:"variables" help:"Values and secrets that deployments and flows ask for by name."`
 	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
 	Schema     schemaCmd     `cmd:"" group:"more" help:"Print the JSON Schema of the project file."`

@@ -33,6 +33,12 @@ func (j *deployJob) overlay(e *discover.Entry, flow discover.Flow) error {
 			return err
 		}
 	}
+	overridePointer(&e.Retries, c.Retries)
+	overridePointer(&e.RetriesOnCrash, c.RetriesOnCrash)
+	overridePointer(&e.RetryJitterFactor, c.RetryJitter)
+	if c.RetryDelay != nil {
+		e.RetryDelaySeconds = c.RetryDelay
+	}
 	overrideText(&e.Catchup, c.Catchup)
 	overrideText(&e.MaxLate, c.MaxLate)
 	overrideText(&e.Jitter, c.Jitter)
@@ -191,6 +197,9 @@ func (j *deployJob) tries(w *store.Wish, e discover.Entry, flow discover.Flow) {
 	if e.RetryDelaySeconds != nil {
 		w.RetryDelays = e.RetryDelaySeconds
 	}
+	w.RetriesOnCrash, w.RetryJitter = crashBudget(flow)
+	overridePointer(&w.RetriesOnCrash, e.RetriesOnCrash)
+	overridePointer(&w.RetryJitter, e.RetryJitterFactor)
 	if e.TimeoutSeconds != nil {
 		w.TimeoutSeconds = e.TimeoutSeconds
 		if *e.TimeoutSeconds == 0 {

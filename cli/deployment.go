@@ -15,6 +15,7 @@ type deploymentCmd struct {
 	Run      runCmd               `cmd:"" help:"Make a flow run of a deployment: the same as runnel run."`
 	Pause    deploymentPauseCmd   `cmd:"" help:"Start no runs of it until it is resumed."`
 	Resume   deploymentResumeCmd  `cmd:"" help:"Lift a pause."`
+	Delete   deploymentDeleteCmd  `cmd:"" aliases:"rm" help:"Delete a deployment; the history of its runs stays."`
 	Backfill backfillCmd          `cmd:"" help:"Make the runs of a past window's ticks, each once."`
 	Schedule scheduleCmd          `cmd:"" aliases:"schedules" help:"Look at a deployment's schedules and change them."`
 }
@@ -178,6 +179,9 @@ func (a *app) showDeployment(d store.Deployment) {
 	}
 	if d.Retries > 0 {
 		pairs = append(pairs, [2]string{"retries", fmt.Sprint(d.Retries)})
+	}
+	if d.RetriesOnCrash > 0 {
+		pairs = append(pairs, [2]string{"retries on crash", fmt.Sprint(d.RetriesOnCrash)})
 	}
 	if d.TimeoutSeconds != nil {
 		pairs = append(pairs, [2]string{"timeout", fmt.Sprintf("%gs", *d.TimeoutSeconds)})

@@ -14,6 +14,8 @@ type flowRunCmd struct {
 	Inspect flowRunInspectCmd `cmd:"" help:"Show one run: state, history, attempts, result."`
 	Logs    flowRunLogsCmd    `cmd:"" aliases:"log" help:"Print a run's log."`
 	Cancel  flowRunCancelCmd  `cmd:"" help:"Cancel runs: what waits at once, what runs with its whole tree."`
+	Retry   flowRunRetryCmd   `cmd:"" help:"Give a run that has ended a further attempt."`
+	Delete  flowRunDeleteCmd  `cmd:"" aliases:"rm" help:"Delete runs that have ended, with history and logs."`
 }
 
 type flowRunLsCmd struct {

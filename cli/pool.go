@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -10,31 +11,45 @@ import (
 type workPoolCmd struct {
 	Create  poolCreateCmd  `cmd:"" help:"Make a work pool."`
 	Ls      poolLsCmd      `cmd:"" aliases:"list" help:"List the work pools."`
-	Inspect poolInspectCmd `cmd:"" help:"Show one work pool."`
+	Inspect poolInspectCmd `cmd:"" help:"Show one work pool, and the job variables of its type."`
+	Update  poolUpdateCmd  `cmd:"" help:"Change its limit, description or default job variables."`
+	Pause   poolPauseCmd   `cmd:"" help:"Start no runs of it until it is resumed."`
+	Resume  poolResumeCmd  `cmd:"" help:"Lift a pause."`
+	Delete  poolDeleteCmd  `cmd:"" aliases:"rm" help:"Delete a work pool with its queues."`
+	Preview poolPreviewCmd `cmd:"" help:"List the runs that are due soon, the next first."`
 }
 
 type poolCreateCmd struct {
-	Name             string `arg:"" help:"Its name."`
-	Type             string `short:"t" default:"process" help:"What its runs are: process."`
-	ConcurrencyLimit *int   `placeholder:"N" help:"At most so many runs at once."`
-	Description      string `short:"d" help:"What it is for."`
-	Paused           bool   `help:"Start nothing until it is resumed."`
-	Output           string `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print: table, json, yaml, name."`
+	Name             string   `arg:"" help:"Its name."`
+	Type             string   `short:"t" default:"process" help:"What its runs are: process."`
+	ConcurrencyLimit *int     `short:"l" aliases:"limit" placeholder:"N" help:"At most so many runs at once."`
+	Description      string   `short:"d" placeholder:"TEXT" help:"What it is for."`
+	JobVariable      []string `sep:"none" placeholder:"NAME=VALUE" help:"A default for its runs, such as nice=5 or env.HOME=/x; repeatable (-jv)."`
+	Paused           bool     `help:"Start nothing until it is resumed."`
+	Output           string   `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print: table, json, yaml, name."`
 }
 
 // Help ends with examples.
 func (poolCreateCmd) Help() string {
-	return "Examples:\n  runnel work-pool create --type process my-process-pool\n  runnel work-pool create etl --concurrency-limit 4"
+	return "Examples:\n  runnel work-pool create --type process my-process-pool\n  runnel work-pool create etl --concurrency-limit 4 -jv nice=5"
 }
 
 func (c poolCreateCmd) Run(a *app) error {
+	variables, err := jobVariables(nil, c.JobVariable)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(variables.Over(nil))
+	if err != nil {
+		return err
+	}
 	s, err := a.store()
 	if err != nil {
 		return err
 	}
 	p, err := s.CreateWorkPool(a.ctx, store.WorkPool{
 		Name: c.Name, Type: c.Type, Description: c.Description,
-		ConcurrencyLimit: c.ConcurrencyLimit, IsPaused: c.Paused,
+		ConcurrencyLimit: c.ConcurrencyLimit, IsPaused: c.Paused, JobVariables: raw,
 	})
 	if err != nil {
 		return err
@@ -107,7 +122,7 @@ func (c poolInspectCmd) Run(a *app) error {
 		return err
 	}
 	if c.machine() {
-		return a.printObject(p, c.outputFlag)
+		return a.printObject(poolInspection{p, store.ProcessVariables}, c.outputFlag)
 	}
 	if c.Output == "name" {
 		a.print("%s", p.Name)
@@ -125,10 +140,25 @@ func (c poolInspectCmd) Run(a *app) error {
 		{"job variables", nonEmptyObject(string(p.JobVariables))},
 		{"created", a.local(p.Created)},
 	})
+	a.print("job variables of the type %s", p.Type)
+	rows := make([][]string, len(store.ProcessVariables))
+	for i, v := range store.ProcessVariables {
+		rows[i] = []string{v.Name, v.Type, v.Description}
+	}
+	a.printTable([]string{"Name", "Type", "What It Does"}, rows)
+	if p.IsPaused {
+		a.say("it starts nothing: runnel work-pool resume %s", p.Name)
+	}
 	if p.Workers == 0 {
 		a.say("nothing runs without a worker: runnel worker start --pool %s", p.Name)
 	}
 	return nil
+}
+
+// poolInspection is a pool with what its type knows, as -o json prints it.
+type poolInspection struct {
+	store.WorkPool
+	Variables []store.JobVariable `json:"type_job_variables"`
 }
 
 func nonEmptyObject(text string) string {
@@ -136,52 +166,4 @@ func nonEmptyObject(text string) string {
 		return ""
 	}
 	return text
-}
-
-type workQueueCmd struct {
-	Ls queueLsCmd `cmd:"" aliases:"list" help:"List the work queues, and whether each is healthy."`
-}
-
-type queueLsCmd struct {
-	Pool string `short:"p" env:"RUNNEL_POOL" placeholder:"NAME" help:"Only of this work pool."`
-	outputFlag
-}
-
-// Help ends with examples.
-func (queueLsCmd) Help() string {
-	return "Examples:\n  runnel work-queue ls\n  runnel work-queue ls -p my-process-pool -o json"
-}
-
-func (c queueLsCmd) Run(a *app) error {
-	s, err := a.settled()
-	if err != nil {
-		return err
-	}
-	queues, err := s.WorkQueues(a.ctx, c.Pool)
-	if err != nil {
-		return err
-	}
-	return list[store.WorkQueue]{
-		items:   queues,
-		name:    func(q store.WorkQueue) string { return q.WorkPoolName + "/" + q.Name },
-		columns: []string{"Pool", "Name", "Priority", "Status", "Concurrency Limit", "Last Polled", "Late", "Healthy"},
-		row: func(q store.WorkQueue) []string {
-			polled := "never"
-			if q.LastPolled != nil {
-				polled = a.ago(*q.LastPolled)
-			}
-			return []string{
-				q.WorkPoolName, q.Name, fmt.Sprint(q.Priority), statusText(q.Status),
-				limitText(q.ConcurrencyLimit), polled, fmt.Sprint(q.Late), yesNo(q.Healthy),
-			}
-		},
-		empty: "no work queues: each work pool has one called \"default\"; make a pool: runnel work-pool create my-process-pool",
-	}.print(a.IO, c.outputFlag)
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,9 +19,10 @@ import (
 )
 
 type runCmd struct {
-	Target         string   `arg:"" help:"A deployment (flow/name), or an entrypoint (flows/report.py:folder_report)."`
+	Target         string   `arg:"" optional:"" help:"A deployment (flow/name), or an entrypoint (flows/report.py:folder_report)."`
 	Param          []string `short:"p" sep:"none" placeholder:"NAME=VALUE" help:"A parameter's value; repeatable. NAME:=JSON is always JSON."`
 	Params         string   `placeholder:"JSON" help:"Parameters as a JSON object, @FILE, or - for stdin."`
+	Like           string   `placeholder:"RUN" help:"In place of a target: the same again, with its parameters; -p changes some."`
 	Name           string   `aliases:"flow-run-name" placeholder:"NAME" help:"The run's name (default: two words)."`
 	Tag            []string `short:"t" sep:"none" placeholder:"TAG" help:"A further tag; repeatable."`
 	WorkQueue      string   `short:"q" placeholder:"NAME" help:"Another work queue of its pool."`
@@ -29,23 +31,36 @@ type runCmd struct {
 	At             string   `aliases:"start-at" placeholder:"TIME" help:"Start then: 2026-12-01T08:00, local unless it has an offset."`
 	IdempotencyKey string   `placeholder:"KEY" help:"A second call with the same key gives the first run."`
 	Timeout        string   `placeholder:"TIME" help:"Stop the run after this time: 90s, 10m."`
-	Watch          bool     `help:"Follow its log to the end; the exit code says how it ended."`
-	WatchTimeout   string   `placeholder:"TIME" help:"Stop watching after this time (exit code 124)."`
-	Root           string   `type:"path" placeholder:"DIR" help:"The project root, for an entrypoint."`
-	Output         string   `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print the run: table, json, yaml, name."`
+	retryFlags
+	Watch        bool   `help:"Follow its log to the end; the exit code says how it ended."`
+	WatchTimeout string `placeholder:"TIME" help:"Stop watching after this time (exit code 124)."`
+	Root         string `type:"path" placeholder:"DIR" help:"The project root, for an entrypoint."`
+	Output       string `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print the run: table, json, yaml, name."`
 }
 
 // Help ends with examples.
 func (runCmd) Help() string {
 	return "A deployment's run waits for a worker; an entrypoint runs here and now, and needs none.\n\n" +
 		"Exit codes with --watch: 0 completed, 5 failed, 6 cancelled, 7 crashed, 124 the watching timed out.\n\n" +
-		"Examples:\n  runnel run folder-report/nightly -p top=3 --watch\n  runnel run flows/report.py:folder_report -p top=3"
+		"Examples:\n  runnel run folder-report/nightly -p top=3 --watch\n  runnel run flows/report.py:folder_report -p top=3\n" +
+		"  runnel run --like amber-otter -p top=5"
 }
 
 func (c runCmd) Run(a *app) error {
 	s, err := a.settled()
 	if err != nil {
 		return err
+	}
+	switch {
+	case c.Like != "" && c.Target != "":
+		return usage("--like %s says what to run: give no target", c.Like)
+	case c.Like != "":
+		return c.like(a, s)
+	case c.Target == "":
+		return &exitError{
+			code: exitUsage, message: "TARGET is missing: a deployment (flow/name), or an entrypoint (flows/report.py:folder_report)",
+			hint: []string{"see: runnel run --help"},
+		}
 	}
 	d, err := s.Deployment(a.ctx, c.Target)
 	var known *store.Error
@@ -71,7 +86,7 @@ func (a *app) isEntrypoint(target string) bool {
 
 // newRun is what the flags say of a run, whatever it is a run of.
 func (c runCmd) newRun(a *app, schema store.ParameterSchema) (n store.NewRun, err error) {
-	n = store.NewRun{Name: c.Name, Tags: c.Tag, Queue: c.WorkQueue, IdempotencyKey: c.IdempotencyKey, CreatedBy: "command"}
+	n = store.NewRun{Name: c.Name, Tags: c.Tag, Queue: c.WorkQueue, IdempotencyKey: c.IdempotencyKey, CreatedBy: "command", Retry: c.policy()}
 	if n.Parameters, err = a.parameters(schema, c.Param, c.Params); err != nil {
 		return n, err
 	}
@@ -138,11 +153,16 @@ func (c runCmd) deployment(a *app, s *store.Store, d store.Deployment) error {
 	if err != nil {
 		return err
 	}
+	n.Deployment = d.FullName
+	return c.create(a, s, d.WorkPoolName, n)
+}
+
+// create makes the run, wakes the workers, and watches where that is wanted.
+func (c runCmd) create(a *app, s *store.Store, pool string, n store.NewRun) error {
 	limit, err := c.watchLimit()
 	if err != nil {
 		return err
 	}
-	n.Deployment = d.FullName
 	until := a.ctx
 	if c.Watch {
 		// From here on a Ctrl-C ends the watching: the run may be there already.
@@ -153,7 +173,7 @@ func (c runCmd) deployment(a *app, s *store.Store, d store.Deployment) error {
 	// Whom to wake is read before, so that nothing stands between the commit and
 	// the ring. A worker that starts meanwhile looks by itself; where the bells
 	// cannot be read, the others look within a second.
-	bells, _ := s.Bells(a.ctx, d.WorkPoolName)
+	bells, _ := s.Bells(a.ctx, pool)
 	run, existed, err := s.CreateRun(a.ctx, n)
 	if err != nil {
 		return err
@@ -169,9 +189,11 @@ func (c runCmd) deployment(a *app, s *store.Store, d store.Deployment) error {
 // ring wakes the workers of a pool. Without it they look within a second.
 func (a *app) ring(s *store.Store, pool string) {
 	if bells, err := s.Bells(a.ctx, pool); err == nil {
-		runner.RingWorkers(s, bells)
+		a.ringAll(s, bells)
 	}
 }
+
+func (*app) ringAll(s *store.Store, bells []store.ID) { runner.RingWorkers(s, bells) }
 
 // created says what was made, and what it waits for.
 func (c runCmd) created(a *app, s *store.Store, run store.Run, existed bool) {
@@ -297,6 +319,59 @@ func (c runCmd) entrypoint(a *app, s *store.Store) error {
 	return c.foreground(a, s, flow.FlowName, job, n)
 }
 
+// like makes a run as an earlier one was, with what the flags change.
+func (c runCmd) like(a *app, s *store.Store) error {
+	before, err := a.oneToRead(s, c.Like)
+	if err != nil {
+		return err
+	}
+	schema, pool := json.RawMessage(nil), ""
+	if before.Job != nil {
+		schema = before.Job.ParameterSchema
+	} else {
+		d, err := s.Deployment(a.ctx, *before.Deployment)
+		if err != nil {
+			return err
+		}
+		schema, pool = d.ParameterSchema, d.WorkPoolName
+	}
+	parsed, err := store.ParseParameterSchema(schema)
+	if err != nil {
+		return fmt.Errorf("read the parameters of %s: %w", before.Name, err)
+	}
+	n, err := c.newRun(a, parsed)
+	if err != nil {
+		return err
+	}
+	if err := alike(&n, before); err != nil {
+		return err
+	}
+	if before.Job == nil {
+		n.Deployment = *before.Deployment
+		return c.create(a, s, pool, n)
+	}
+	if err := c.onlyDeployments(); err != nil {
+		return err
+	}
+	return c.foreground(a, s, before.FlowName, *before.Job, n)
+}
+
+// alike fills in what the flags do not say from an earlier run.
+func alike(n *store.NewRun, before store.Run) error {
+	n.Parameters = before.Parameters.Over(n.Parameters)
+	n.Tags = append(before.Tags, n.Tags...)
+	variables := before.JobVariables.Over(nil)
+	if err := variables.Add(n.JobVariables); err != nil {
+		return err
+	}
+	n.JobVariables = variables
+	if n.TimeoutSeconds == nil {
+		n.TimeoutSeconds = before.TimeoutSeconds
+	}
+	n.Retry = n.Retry.Over(before.Retry)
+	return nil
+}
+
 // onlyDeployments refuses what has no meaning for a run that starts at once.
 func (c runCmd) onlyDeployments() error {
 	for flag, value := range map[string]string{"--work-queue": c.WorkQueue, "--in": c.In, "--at": c.At, "--idempotency-key": c.IdempotencyKey} {
@@ -313,11 +388,29 @@ func (c runCmd) onlyDeployments() error {
 func (a *app) job(p project, flow discover.Flow, variables store.Values) (job store.Job, err error) {
 	job = store.Job{Entrypoint: flow.Entrypoint, Kind: flow.Kind, Path: p.root, ParameterSchema: flow.Parameters}
 	job.Retries, job.RetryDelaySeconds, job.TimeoutSeconds = flowBudget(flow)
+	onCrash, jitter := crashBudget(flow)
+	if onCrash != nil {
+		job.RetriesOnCrash = *onCrash
+	}
+	if jitter != nil {
+		job.RetryJitterFactor = *jitter
+	}
 	job.Interpreter, err = a.interpreter(p, flow, variables)
 	return job, err
 }
 
 func (c runCmd) foreground(a *app, s *store.Store, flow string, job store.Job, n store.NewRun) error {
+	run, err := a.here(s, c.logs(a), func(f runner.Foreground, stops <-chan os.Signal) (store.Run, error) {
+		return f.Run(a.ctx, flow, job, n, stops)
+	})
+	if err != nil {
+		return err
+	}
+	return c.ended(a, run)
+}
+
+// here runs attempts in this command's own slots, and shows their logs.
+func (a *app) here(s *store.Store, out logPrinter, work func(runner.Foreground, <-chan os.Signal) (store.Run, error)) (store.Run, error) {
 	stops := make(chan os.Signal, 4)
 	signal.Notify(stops, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(stops)
@@ -331,14 +424,11 @@ func (c runCmd) foreground(a *app, s *store.Store, flow string, job store.Job, n
 		} else {
 			a.say("flow run %s (%s)", run.Name, run.ID.Short())
 		}
-		following.start(a.ctx, log, c.logs(a))
+		following.start(a.ctx, log, out)
 	}}
-	run, err := f.Run(a.ctx, flow, job, n, stops)
+	run, err := work(f, stops)
 	following.finish()
-	if err != nil {
-		return err
-	}
-	return c.ended(a, run)
+	return run, err
 }
 
 // maker makes jobs with this process's environment.

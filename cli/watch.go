@@ -69,6 +69,7 @@ type watcher struct {
 	out   logPrinter
 	limit time.Duration // of the watching; 0: none
 	tail  int           // begin with the last lines; 0: all
+	after int           // leave out the attempts up to this one
 	// until ends the watching, too: a Ctrl-C that came before it began.
 	until context.Context
 }
@@ -112,7 +113,7 @@ func (w watcher) follow(id store.ID) (store.Run, error) {
 }
 
 func (w watcher) followAttempts(ctx context.Context, id store.ID) (store.Run, error) {
-	shown := 0
+	shown := w.after
 	for {
 		attempt, run, err := w.awaitAttempt(ctx, id, shown)
 		if err != nil || attempt.Attempt == 0 {

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"runnel/runner"
@@ -96,6 +97,9 @@ func (a *app) why(s *store.Store, r store.Run) (string, error) {
 	switch r.State.Type {
 	case store.Scheduled, store.Paused:
 		w, err := s.Waits(a.ctx, r)
+		if stopped := a.stoppedWorker(s, r, w); stopped != "" {
+			return stopped, err
+		}
 		return a.waitText(r, w), err
 	case store.Pending, store.Running, store.Cancelling:
 		return a.liveText(s, r), nil
@@ -121,6 +125,30 @@ func (a *app) liveText(s *store.Store, r store.Run) string {
 		if pid := a.stoppedFlow(s, r); pid != 0 {
 			text += fmt.Sprintf("; its process %d was stopped (SIGSTOP): kill -CONT %d lets it go on", pid, pid)
 		}
+	}
+	return text
+}
+
+// stoppedWorker names the worker that would take a run, where each of them was
+// stopped: it holds its lock, so it lives, and does nothing.
+func (a *app) stoppedWorker(s *store.Store, r store.Run, w store.Wait) string {
+	if w.For != store.WaitClaim {
+		return ""
+	}
+	workers, err := s.Workers(a.ctx, r.WorkPoolName)
+	if err != nil {
+		return ""
+	}
+	text := ""
+	for _, worker := range workers {
+		if worker.Status != store.Online || len(worker.Queues) > 0 && !slices.Contains(worker.Queues, r.WorkQueueName) {
+			continue
+		}
+		p, err := runner.ParseProof(worker.Proof)
+		if err != nil || !p.Identity.Stopped() {
+			return ""
+		}
+		text = fmt.Sprintf("the worker %s, process %d was stopped (SIGSTOP): kill -CONT %[2]d lets it go on", worker.Name, p.Identity.PID)
 	}
 	return text
 }
@@ -152,14 +180,17 @@ func (a *app) waitText(r store.Run, w store.Wait) string {
 	case store.WaitPoolGone:
 		return "its work pool was deleted: cancel it with runnel flow-run cancel " + r.ID.Short()
 	case store.WaitPoolPaused:
-		return fmt.Sprintf("the work pool %q is paused", w.Name)
+		return fmt.Sprintf("the work pool %q is paused: runnel work-pool resume %s", w.Name, w.Name)
 	case store.WaitQueuePaused:
-		return fmt.Sprintf("the work queue %q is paused", w.Name)
+		return fmt.Sprintf("the work queue %q is paused: runnel work-queue resume %s/%s", w.Name, r.WorkPoolName, w.Name)
 	case store.WaitDeploymentPaused:
 		return fmt.Sprintf("the deployment is paused: runnel deployment resume %s", store.Quote(w.Name))
 	case store.WaitWorker:
 		return fmt.Sprintf("no worker polls the queue %q of %q; start one: runnel worker start --pool %s", r.WorkQueueName, r.WorkPoolName, r.WorkPoolName)
 	case store.WaitPoolLimit, store.WaitQueueLimit, store.WaitDeploymentLimit, store.WaitWorkerLimit:
+		if w.Limit == 0 {
+			return fmt.Sprintf("the limit of 0 on %s %q lets nothing start: raise it", w.For, w.Name)
+		}
 		return fmt.Sprintf("the limit of %d on %s %q is reached: it waits for a run to end", w.Limit, w.For, w.Name)
 	}
 	return fmt.Sprintf("has been due for %s: a worker of %q takes it at its next look", duration(a.Clock().Sub(r.Due)), r.WorkPoolName)

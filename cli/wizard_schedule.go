@@ -114,12 +114,12 @@ func setWhen(e discover.ScheduleEntry, kind, text string) discover.ScheduleEntry
 	return e
 }
 
-// shownRuns is how many coming runs stand below an expression.
-const shownRuns = 5
+// comingRuns is how many coming runs stand below an expression.
+const comingRuns = 5
 
 func (w *wizard) whenQuestion(n int, kind, zone string) question {
 	q := question{
-		title: ordinal(n, "When, as a cron expression?"), value: "0 6 * * *", below: shownRuns + 2,
+		title: ordinal(n, "When, as a cron expression?"), value: "0 6 * * *", below: comingRuns + 2,
 		notes: []string{"Minute, hour, day of month, month, day of week; or @hourly, @daily."},
 	}
 	switch kind {
@@ -149,7 +149,7 @@ func (w *wizard) comingRuns(e discover.ScheduleEntry) ([]string, error) {
 		return nil, withHint(err)
 	}
 	var lines []string
-	for _, tick := range schedule.Upcoming(now, shownRuns) {
+	for _, tick := range schedule.Upcoming(now, comingRuns) {
 		line := tick.Local.Format("Mon 2006-01-02 15:04:05 MST")
 		if tick.Note != "" {
 			line += "  " + tick.Note

@@ -52,6 +52,7 @@ func (c workerStartCmd) Run(a *app) error {
 		return err
 	}
 	c.missingQueues(a, s)
+	c.saidPaused(a, s)
 	if c.Name == "" {
 		host, _ := os.Hostname()
 		c.Name = fmt.Sprintf("%s-%d", strings.ReplaceAll(orDash(host), "/", "-"), os.Getpid())
@@ -128,8 +129,15 @@ func (c workerStartCmd) missingQueues(a *app, s *store.Store) {
 		_, err := s.WorkQueue(a.ctx, c.Pool, name)
 		var known *store.Error
 		if errors.As(err, &known) && known.Code == store.NotFound {
-			a.say("%s yet: %s", known.Message, strings.Join(append(known.Hint, "a deployment with -q "+name+" makes it"), " "))
+			a.say("%s yet: %s", known.Message, strings.Join(append(known.Hint, "it is waited for; make it: runnel work-queue create "+name+" -p "+c.Pool), " "))
 		}
+	}
+}
+
+// saidPaused tells of a pool that starts nothing.
+func (c workerStartCmd) saidPaused(a *app, s *store.Store) {
+	if p, err := s.WorkPool(a.ctx, c.Pool); err == nil && p.IsPaused {
+		a.say("the work pool %q is paused: nothing starts until: runnel work-pool resume %s", p.Name, p.Name)
 	}
 }
 

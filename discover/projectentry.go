@@ -85,13 +85,24 @@ func (b *block) unnamed(entrypoint string) {
 func (b *block) own(e *Entry) {
 	e.Retries = b.whole("retries", 0)
 	e.RetryDelaySeconds = b.delays("retry_delay_seconds")
-	if n := b.scalar("timeout_seconds", "a number of seconds"); n != nil && !hasTemplate(n.Value) {
-		if value, ok := b.number(n, joinPath(b.path, "timeout_seconds")); ok {
-			e.TimeoutSeconds = &value
-		}
-	}
+	e.RetryJitterFactor = b.positive("retry_jitter_factor", "a number")
+	e.RetriesOnCrash = b.whole("retries_on_crash", 0)
+	e.TimeoutSeconds = b.positive("timeout_seconds", "a number of seconds")
 	e.Catchup = b.catchup()
 	e.MaxLate, e.Jitter, e.Python = b.plain("max_late"), b.plain("jitter"), b.plain("python")
+}
+
+// positive is a number of 0 or more.
+func (b *block) positive(key, what string) *float64 {
+	n := b.scalar(key, what)
+	if n == nil || hasTemplate(n.Value) {
+		return nil
+	}
+	value, ok := b.number(n, joinPath(b.path, key))
+	if !ok {
+		return nil
+	}
+	return &value
 }
 
 func (b *block) delays(key string) []float64 {

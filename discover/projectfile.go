@@ -89,6 +89,8 @@ type Entry struct {
 	// runnel's own fields, in either file.
 	Retries           *int      `json:"retries"`
 	RetryDelaySeconds []float64 `json:"retry_delay_seconds"` // one for all retries, or one each
+	RetryJitterFactor *float64  `json:"retry_jitter_factor"`
+	RetriesOnCrash    *int      `json:"retries_on_crash"`
 	TimeoutSeconds    *float64  `json:"timeout_seconds"`
 	Catchup           string    `json:"catchup"`  // latest, all or none; "" not given
 	MaxLate           string    `json:"max_late"` // as written: seconds, PT1H or 01:00:00

@@ -83,6 +83,8 @@ func (e Entry) changes(before Entry) []change {
 	d.steps(e.Push, before.Push, "push")
 	d.steps(e.Pull, before.Pull, "pull")
 	d.add(e.Retries, before.Retries, "retries")
+	d.add(e.RetryJitterFactor, before.RetryJitterFactor, "retry_jitter_factor")
+	d.add(e.RetriesOnCrash, before.RetriesOnCrash, "retries_on_crash")
 	d.delays(e.RetryDelaySeconds, before.RetryDelaySeconds)
 	d.add(e.TimeoutSeconds, before.TimeoutSeconds, "timeout_seconds")
 	d.add(e.Catchup, before.Catchup, "catchup")

@@ -39,10 +39,15 @@ type scriptBlock struct {
 	Parameters        yaml.Node `yaml:"parameters"`
 	Retries           *int      `yaml:"retries"`
 	RetryDelaySeconds *float64  `yaml:"retry_delay_seconds"`
+	RetryJitterFactor *float64  `yaml:"retry_jitter_factor"`
+	RetriesOnCrash    *int      `yaml:"retries_on_crash"`
 	TimeoutSeconds    *float64  `yaml:"timeout_seconds"`
 }
 
-var blockKeys = []string{"name", "description", "parameters", "retries", "retry_delay_seconds", "timeout_seconds"}
+var blockKeys = []string{
+	"name", "description", "parameters", "retries", "retry_delay_seconds", "retry_jitter_factor", "retries_on_crash",
+	"timeout_seconds",
+}
 
 // blockError is what is wrong with a block and in which line of the file.
 type blockError struct {
@@ -198,6 +203,12 @@ func (b scriptBlock) options() map[string]Option {
 	}
 	if b.RetryDelaySeconds != nil {
 		out["retry_delay_seconds"] = Option{Literal: true, Value: *b.RetryDelaySeconds}
+	}
+	if b.RetryJitterFactor != nil {
+		out["retry_jitter_factor"] = Option{Literal: true, Value: *b.RetryJitterFactor}
+	}
+	if b.RetriesOnCrash != nil {
+		out["retries_on_crash"] = Option{Literal: true, Value: json.Number(fmt.Sprint(*b.RetriesOnCrash))}
 	}
 	if b.TimeoutSeconds != nil {
 		out["timeout_seconds"] = Option{Literal: true, Value: *b.TimeoutSeconds}

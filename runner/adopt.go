@@ -22,14 +22,18 @@ func (a *attempt) adopt(end *store.End) store.State {
 	if a.log, err = OpenLogForAppend(a.job.Log); err != nil {
 		return store.NewState(store.Crashed, "its slot was killed, and its log cannot be opened: "+err.Error())
 	}
+	store.KillPoint("adopt.log")
 	a.say("runnel: the slot of this run was killed; a new one reads on")
 	for _, stream := range []string{stdoutFifo, stderrFifo} {
 		if fifo, err := OpenFifo(filepath.Join(a.job.Folder, stream)); err == nil {
 			a.pump(fifo, stream, nil, false)
 		}
 	}
+	store.KillPoint("adopt.reading")
 	a.outlive()
+	store.KillPoint("adopt.outlived")
 	a.drain()
+	store.KillPoint("adopt.drained")
 	if a.cause == byCancel || a.cause == byTimeout {
 		return a.stoppedState(StopReport{})
 	}
@@ -68,6 +72,10 @@ func (a *attempt) outlive() {
 			return
 		}
 		if a.cause == byCancel || a.cause == byTimeout {
+			if !a.force && time.Since(looked) > lookEvery {
+				looked = time.Now()
+				a.lookForce()
+			}
 			asked = a.signalOrphans(asked)
 		} else if time.Since(looked) > lookEvery {
 			looked = time.Now()
@@ -91,9 +99,11 @@ func (a *attempt) outlive() {
 // signalOrphans asks what is left of the tree to end, and after the grace ends it.
 func (a *attempt) signalOrphans(asked time.Time) time.Time {
 	number := int(syscall.SIGKILL)
-	if asked.IsZero() {
+	switch {
+	case a.force:
+	case asked.IsZero():
 		asked, number = time.Now(), int(syscall.SIGTERM)
-	} else if time.Since(asked) < a.job.Grace {
+	case time.Since(asked) < a.job.Grace:
 		return asked
 	}
 	flow, _ := IdentityOf(a.job.PID)
@@ -101,8 +111,10 @@ func (a *attempt) signalOrphans(asked time.Time) time.Time {
 	if err != nil {
 		return asked
 	}
+	store.KillPoint("adopt.signalling")
 	for _, o := range orphans {
 		_ = o.Signal(number)
 	}
+	store.KillPoint("adopt.signalled")
 	return asked
 }

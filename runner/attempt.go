@@ -47,6 +47,7 @@ type attempt struct {
 	// private holds parameters that stay off the disk; nil for most.
 	private *os.File
 	ooms    int // kills for want of memory in this group, before the start
+	force   bool // it gets no grace
 }
 
 // cause is why a slot stopped a process.
@@ -93,6 +94,7 @@ func (a *attempt) run() (end store.End, clean bool) {
 		return end, a.leave()
 	}
 	a.slot.tell(fromSlot{PID: a.process.PID})
+	store.KillPoint("attempt.told")
 	pid := a.process.PID
 	end.PID = &pid
 	return a.finish(end)
@@ -101,12 +103,15 @@ func (a *attempt) run() (end store.End, clean bool) {
 // prepare makes the log, and with it the mark that this attempt has begun,
 // before anything of the user's runs.
 func (a *attempt) prepare() (err error) {
+	store.KillPoint("attempt.preparing")
 	if err := os.MkdirAll(a.job.Folder, 0o700); err != nil {
 		return err
 	}
+	store.KillPoint("attempt.folder")
 	if a.log, err = CreateLog(a.job.Log); err != nil {
 		return err
 	}
+	store.KillPoint("attempt.locked")
 	if a.job.Private {
 		a.private, err = privateFile(a.job.Folder, a.job.Parameters)
 		return err
@@ -152,7 +157,9 @@ func (a *attempt) launch(spec Spec, keep *output, quiet bool) error {
 		spec.Extra = append(spec.Extra, a.private) // privatePath names its descriptor
 	}
 	a.ooms, _ = oomKills()
+	store.KillPoint("attempt.starting")
 	process, err := startNice(spec, a.job.Nice)
+	store.KillPoint("attempt.started")
 	if err == nil {
 		a.process = process
 	}
@@ -194,10 +201,13 @@ func (a *attempt) startMessage(err error) string {
 // finish waits for the end of the process, or brings it about.
 func (a *attempt) finish(end store.End) (store.End, bool) {
 	report := a.wait()
+	store.KillPoint("attempt.ended")
 	a.drain()
+	store.KillPoint("attempt.drained")
 	if a.cause == byItself {
 		report.Exit = a.process.Reap()
 	}
+	store.KillPoint("attempt.reaped")
 	left, _ := a.process.Children()
 	a.describe(&end, report)
 	a.close()
@@ -258,9 +268,11 @@ func (a *attempt) until(ended <-chan error) bool {
 }
 
 func (a *attempt) look() {
-	if a.slot.cancelled(a.job) {
+	cancel, force := a.slot.asked(a.job)
+	if cancel {
 		a.cause = byCancel
 	}
+	a.force = a.force || force
 }
 
 func (a *attempt) hear(m toSlot, open bool) {
@@ -273,26 +285,41 @@ func (a *attempt) hear(m toSlot, open bool) {
 	}
 }
 
-// stop stops the tree, and leaves out the rest of the grace when the worker
-// says so.
+// stop stops the tree, and leaves out the rest of the grace when the worker or
+// the row says so.
 func (a *attempt) stop() StopReport {
-	force, forced := make(chan struct{}), false
+	force := make(chan struct{})
 	stopped := make(chan StopReport, 1)
 	go func() { stopped <- a.stopAll(force) }()
-	for {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	if a.cause == byCancel {
+		a.look() // it may have been there before we were told
+	}
+	for told := false; ; {
+		if a.force && !told {
+			told = true
+			close(force)
+		}
 		select {
 		case report := <-stopped:
 			return report
+		case <-a.slot.bell.C():
+			a.lookForce()
+		case <-look.C:
+			a.lookForce()
 		case m, open := <-a.slot.inbox:
 			if !open {
 				a.slot.inbox = nil
 			}
-			if m.Force && !forced {
-				forced = true
-				close(force)
-			}
+			a.force = a.force || m.Force
 		}
 	}
+}
+
+func (a *attempt) lookForce() {
+	_, force := a.slot.asked(a.job)
+	a.force = a.force || force
 }
 
 // stopAll tries again while something is left that we may not signal: a run
@@ -342,7 +369,10 @@ func (a *attempt) describe(end *store.End, report StopReport) {
 
 func (a *attempt) stoppedState(report StopReport) store.State {
 	by := "by SIGTERM"
-	if report.Killed {
+	switch {
+	case report.Killed && a.force:
+		by = "by SIGKILL, without the rest of its grace"
+	case report.Killed:
 		by = fmt.Sprintf("by SIGKILL, %s after SIGTERM", a.job.Grace)
 	}
 	switch a.cause {

@@ -24,25 +24,32 @@ type Foreground struct {
 // value on stops cancels it, the second leaves out the rest of the grace. If
 // this process is killed, the slot goes on and records the end itself.
 func (f Foreground) Run(ctx context.Context, flow string, job store.Job, n store.NewRun, stops <-chan os.Signal) (store.Run, error) {
-	var id store.ID
+	return f.tries(ctx, stops, func(owner store.Owner) (store.Claimed, error) {
+		return f.Store.StartJob(ctx, flow, job, n, owner)
+	})
+}
+
+// Again is Run for a further attempt of a run that was retried by hand.
+func (f Foreground) Again(ctx context.Context, id store.ID, stops <-chan os.Signal) (store.Run, error) {
+	return f.tries(ctx, stops, func(owner store.Owner) (store.Claimed, error) {
+		return f.Store.StartAgain(ctx, id, owner)
+	})
+}
+
+func (f Foreground) tries(ctx context.Context, stops <-chan os.Signal, start func(store.Owner) (store.Claimed, error)) (store.Run, error) {
 	for {
-		run, err := f.attempt(ctx, stops, func(owner store.Owner) (store.Claimed, error) {
-			if id.IsZero() {
-				return f.Store.StartJob(ctx, flow, job, n, owner)
-			}
-			return f.Store.StartAgain(ctx, id, owner)
-		})
+		run, err := f.attempt(ctx, stops, start)
 		if err != nil || run.State.Type != store.Scheduled {
 			return run, err
 		}
-		id = run.ID
+		start = func(owner store.Owner) (store.Claimed, error) { return f.Store.StartAgain(ctx, run.ID, owner) }
 		select {
 		case <-time.After(run.Due.Sub(f.Store.Clock())):
 		case <-stops:
-			if _, err := f.Store.Cancel(ctx, id, "interrupted", "command"); err != nil {
+			if _, err := f.Store.Cancel(ctx, run.ID, "interrupted", "command"); err != nil {
 				return run, err
 			}
-			return f.Store.RunByID(ctx, id)
+			return f.Store.RunByID(ctx, run.ID)
 		}
 	}
 }

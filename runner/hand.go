@@ -44,10 +44,12 @@ func startSlot(s *store.Store, events chan<- slotEvent) (*hand, error) {
 	}
 	defer theirs.Close() //nolint:errcheck // the slot has its own copy
 	h := &hand{id: store.NewID(), conn: ours, send: json.NewEncoder(ours)}
+	store.KillPoint("slot.spawning")
 	if h.process, err = ownSlots.start(s, h.id, theirs); err != nil {
 		_ = ours.Close()
 		return nil, fmt.Errorf("start a slot: %w", err)
 	}
+	store.KillPoint("slot.spawned")
 	go h.listen(events)
 	return h, nil
 }

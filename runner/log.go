@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"runnel/store"
 )
 
 const (
@@ -76,6 +78,7 @@ func CreateLog(path string) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create log: %w", err)
 	}
+	store.KillPoint("log.made")
 	log, err := newLog(file, path)
 	if err == nil {
 		if err = lockExclusive(log.lock); err == nil {

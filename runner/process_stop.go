@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"runnel/store"
 )
 
 const (
@@ -40,10 +42,14 @@ func (p *Process) Stop(grace time.Duration, force <-chan struct{}) StopReport {
 	defer p.stopping.Unlock()
 	wake, stop := childSignals()
 	defer stop()
+	store.KillPoint("stop.asking")
 	p.signalGroup(unix.SIGTERM)
+	store.KillPoint("stop.asked")
 	p.signalGroup(unix.SIGCONT) // a stopped process takes no SIGTERM
 	report := StopReport{Killed: !p.waitGroup(grace, force, wake)}
+	store.KillPoint("stop.killing")
 	p.killTree(wake, &report)
+	store.KillPoint("stop.killed")
 	if len(report.Left) == 0 {
 		p.reap()
 	}

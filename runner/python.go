@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"runnel/store"
 )
 
 // The Python side: runnel_main.py, what it needs, and the built-in prefect. The
@@ -85,7 +87,9 @@ func installPythonAt(folder, final string) error {
 	if err := writePythonFiles(temporary); err != nil {
 		return err
 	}
+	store.KillPoint("python.renaming")
 	err = os.Rename(temporary, final)
+	store.KillPoint("python.renamed")
 	if _, there := os.Stat(filepath.Join(final, pythonMain)); there == nil {
 		return nil // ours, or the same files by another process
 	}

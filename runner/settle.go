@@ -68,6 +68,7 @@ func settleDead(ctx context.Context, s *store.Store, run store.Run, proof Proof,
 	if err := s.Settle(ctx, end, who); err != nil {
 		return err
 	}
+	store.KillPoint("settle.cleaning")
 	return os.RemoveAll(folder)
 }
 
@@ -102,6 +103,7 @@ func adoptRun(ctx context.Context, s *store.Store, run store.Run, a store.Attemp
 	if err := h.awaitHello(events); err != nil {
 		return err
 	}
+	store.KillPoint("adopt.offering")
 	fence, err := s.Adopt(ctx, run, h.owner, who)
 	if err != nil {
 		return err
@@ -113,13 +115,14 @@ func adoptRun(ctx context.Context, s *store.Store, run store.Run, a store.Attemp
 	}
 	c := claimedAgain(ctx, s, run)
 	p, layers := planOf(c)
-	job.Timeout = timeLeft(s, p, a)
+	job.Timeout, job.Grace = timeLeft(s, p, a), graceOf(layers)
 	// What cannot be read any more cannot be hidden; the run is looked after.
 	_, _ = Maker{Store: s}.give(&job, &p, layers)
 	if a.PID != nil {
 		job.PID = *a.PID
 	}
 	h.tell(toSlot{Job: &job})
+	store.KillPoint("adopt.handed")
 	return nil
 }
 
@@ -135,6 +138,15 @@ func claimedAgain(ctx context.Context, s *store.Store, run store.Run) store.Clai
 		c.Pool, _ = store.ParseValues(pool.JobVariables)
 	}
 	return c
+}
+
+// graceOf is what job variables leave a process after SIGTERM.
+func graceOf(layers []store.Values) time.Duration {
+	v, err := store.MergeJobVariables(layers...)
+	if err != nil || v.GraceSeconds == nil {
+		return DefaultGrace
+	}
+	return time.Duration(*v.GraceSeconds * float64(time.Second))
 }
 
 // timeLeft is what remains of a run's timeout; 0 where it has none.

@@ -80,13 +80,20 @@ func (s *slot) run(id store.ID, control *os.File) (err error) {
 		return err
 	}
 	s.proof = Proof{ID: id, Identity: Self()}
+	store.KillPoint("slot.begun")
 	lock, err := TakeLock(lockPath(s.folder, id))
 	if err != nil {
 		return err
 	}
 	// The file goes before its lock does: a file that is there and free means
 	// a slot that was killed.
-	defer func() { err = errors.Join(err, os.Remove(lock.Name()), lock.Close()) }()
+	defer func() {
+		store.KillPoint("slot.unlocking")
+		err = errors.Join(err, os.Remove(lock.Name()))
+		store.KillPoint("slot.unlocked")
+		err = errors.Join(err, lock.Close())
+	}()
+	store.KillPoint("slot.locked")
 	if s.bell, err = Listen(bellFolder(s.folder), id.String()); err != nil {
 		return err
 	}
@@ -100,8 +107,11 @@ func (s *slot) run(id store.ID, control *os.File) (err error) {
 	s.send = json.NewEncoder(s.control)
 	s.inbox = make(chan toSlot)
 	go s.listen()
+	store.KillPoint("slot.listening")
 	s.tell(fromSlot{Hello: &s.proof})
+	store.KillPoint("slot.ready")
 	s.serve()
+	store.KillPoint("slot.leaving")
 	return s.closeStore()
 }
 
@@ -152,9 +162,12 @@ func (s *slot) serve() {
 func (s *slot) attempt(job Job) (again bool) {
 	a := &attempt{slot: s, job: job}
 	end, clean := a.run()
+	store.KillPoint("attempt.reporting")
 	heard := s.record(end, clean)
+	store.KillPoint("attempt.recorded")
 	// What is in the database is no longer needed beside it.
 	removeFolder(job.Folder)
+	store.KillPoint("attempt.cleaned")
 	return clean && heard
 }
 
@@ -174,6 +187,7 @@ func removeFolder(folder string) {
 // where the worker was told.
 func (s *slot) record(end store.End, again bool) (heard bool) {
 	heard = s.inbox != nil && s.tell(fromSlot{End: &end, Again: again})
+	store.KillPoint("attempt.reported")
 	if heard && s.acknowledged(ackTime) {
 		return true
 	}
@@ -251,11 +265,13 @@ func (s *slot) closeStore() error {
 	return opened.Close()
 }
 
-// cancelled looks at the run's row.
-func (s *slot) cancelled(job Job) bool {
+// asked looks at the run's row: whether it is being cancelled, and whether
+// without its grace.
+func (s *slot) asked(job Job) (cancel, force bool) {
 	if s.openStore() != nil {
-		return false
+		return false, false
 	}
 	run, err := s.store.RunByID(context.Background(), job.Run)
-	return err == nil && run.Fence == job.Fence && run.State.Type == store.Cancelling
+	cancel = err == nil && run.Fence == job.Fence && run.State.Type == store.Cancelling
+	return cancel, cancel && run.ForceStop
 }

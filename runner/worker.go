@@ -136,9 +136,11 @@ func (w *Worker) open(ctx context.Context) (err error) {
 		return err
 	}
 	w.lock = lock
+	store.KillPoint("worker.locked")
 	if w.bell, err = Listen(bellFolder(w.Store.Folder()), proof.ID.String()); err != nil {
 		return err
 	}
+	store.KillPoint("worker.listening")
 	w.events, w.hands, w.again = make(chan slotEvent, 64), map[store.ID]*hand{}, map[store.ID]bool{}
 	w.started = w.Store.Clock()
 	w.beat = w.started
@@ -207,7 +209,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	}
 	result, err := w.Store.Claim(ctx, round)
 	if err != nil {
-		return fmt.Errorf("claim: %w", err)
+		return w.claimError(err)
 	}
 	w.wrote, w.rung = true, false
 	w.next = result.Next
@@ -234,14 +236,26 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	return nil
 }
 
-// wants is true where a claim might take something: a slot stands ready or
-// could be made, and something is due.
+// claimError tells a pool that is gone from other trouble: there is no work
+// any more, and never will be.
+func (w *Worker) claimError(err error) error {
+	var known *store.Error
+	if errors.As(err, &known) && known.Code == store.NotFound {
+		return fmt.Errorf("the work pool was deleted: %w", err)
+	}
+	return fmt.Errorf("claim: %w", err)
+}
+
+// wants is true where something is due and a claim might take it: a slot
+// stands ready or could be made. A full worker claims, too: it takes nothing,
+// but what is due may collide with what runs.
 func (w *Worker) wants(ctx context.Context, ready int) bool {
 	if w.mode != working || w.empty {
 		return false
 	}
+	full := w.Limit != nil && w.busy() >= *w.Limit
 	mayGrow := w.starting == 0 && (w.Limit == nil || len(w.hands) < *w.Limit)
-	return (ready > 0 || mayGrow) && (w.rung || w.due(ctx))
+	return (ready > 0 || mayGrow || full) && (w.rung || w.due(ctx))
 }
 
 // due is true where a look finds a run that a claim might take.
@@ -328,7 +342,9 @@ func (w *Worker) acknowledge() (ended []Notice) {
 			if h.claimed == nil || h.claimed.Run.ID != end.Run {
 				continue
 			}
+			store.KillPoint("worker.acknowledging")
 			h.tell(toSlot{Ack: true})
+			store.KillPoint("worker.acknowledged")
 			ended = append(ended, Notice{Run: h.claimed.Run, Attempt: h.claimed.Attempt, End: &end})
 			h.claimed, h.since = nil, time.Now()
 			if !w.again[end.Run] {
@@ -356,7 +372,9 @@ func (w *Worker) notifyEnd(ctx context.Context, n Notice) {
 func (w *Worker) handOut(h *hand, c store.Claimed) Notice {
 	h.claimed = &c
 	job := w.Maker.Job(c)
+	store.KillPoint("worker.handing")
 	h.tell(toSlot{Job: &job})
+	store.KillPoint("worker.handed")
 	return Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log}
 }
 
@@ -385,6 +403,7 @@ func (w *Worker) hear(ctx context.Context, e slotEvent) {
 	case e.said.PID != 0 && h.claimed != nil:
 		w.pids = append(w.pids, store.Pid{Run: h.claimed.Run.ID, Attempt: h.claimed.Attempt, PID: e.said.PID})
 	case e.said.End != nil:
+		store.KillPoint("worker.told")
 		w.ends = append(w.ends, *e.said.End)
 		w.again[e.said.End.Run] = e.said.Again
 		w.empty = false
@@ -621,9 +640,11 @@ func (w *Worker) cancelAll(ctx context.Context) error {
 
 // close leaves: idle slots end, busy ones finish alone.
 func (w *Worker) close() error {
+	store.KillPoint("worker.leaving")
 	for _, h := range w.hands {
 		h.letGo()
 	}
+	defer store.KillPoint("worker.left")
 	return errors.Join(w.Store.EndWorker(context.Background(), w.self.ID), w.bell.Close(),
 		os.Remove(w.lock.Name()), w.lock.Close())
 }

@@ -91,7 +91,7 @@ func (t *tx) start(run Run, owner Owner, worker string) (Claimed, error) {
 		UPDATE flow_run
 		   SET state_type = 'RUNNING', state_name = 'Running', state_message = '', state_time = ?1, updated = ?1,
 		       start_time = coalesce(start_time, ?1), attempt = ?2, fence = fence + 1,
-		       owner_kind = ?3, owner_host = ?4, owner_proof = ?5, worker_name = ?6
+		       force_stop = 0, owner_kind = ?3, owner_host = ?4, owner_proof = ?5, worker_name = ?6
 		 WHERE id = ?7
 		   AND state_type = 'SCHEDULED'
 		   AND fence = ?8`,
@@ -145,7 +145,7 @@ func (s *Store) StartJob(ctx context.Context, flow string, job Job, n NewRun, ow
 	if _, err := CheckJobVariables(n.JobVariables); err != nil {
 		return c, err
 	}
-	if err := checkTimeout(n.TimeoutSeconds); err != nil {
+	if err := errors.Join(checkTimeout(n.TimeoutSeconds), n.Retry.check()); err != nil {
 		return c, err
 	}
 	err = s.update(ctx, func(t *tx) error {
@@ -155,7 +155,7 @@ func (s *Store) StartJob(ctx context.Context, flow string, job Job, n NewRun, ow
 		}
 		run, err := t.insertRun(newRun{
 			flow: id, job: &job, name: n.Name, tags: mergeTags(n.Tags, nil), due: t.now,
-			parameters: n.Parameters, jobVariables: n.JobVariables, timeout: n.TimeoutSeconds, createdBy: n.CreatedBy,
+			parameters: n.Parameters, jobVariables: n.JobVariables, timeout: n.TimeoutSeconds, createdBy: n.CreatedBy, retry: n.Retry,
 		},
 			NewState(Scheduled, ""))
 		if err != nil {
@@ -311,7 +311,7 @@ func (t *tx) afterEnd(run Run, e End) (State, int64, error) {
 	}
 	switch {
 	case e.State.Type == Failed && failures < budget.retries:
-		delay := budget.delay(failures)
+		delay := budget.delay(failures, e)
 		if _, err := t.exec("UPDATE flow_run SET failures = failures + 1, lost_starts = 0 WHERE id = ?", run.ID); err != nil {
 			return State{}, 0, err
 		}
@@ -320,7 +320,7 @@ func (t *tx) afterEnd(run Run, e End) (State, int64, error) {
 		if _, err := t.exec("UPDATE flow_run SET crashes = crashes + 1, lost_starts = 0 WHERE id = ?", run.ID); err != nil {
 			return State{}, 0, err
 		}
-		return retryState(e, crashes+1, budget.crashes), t.now, nil
+		return retryState(e, crashes+1, budget.crashes), t.now + budget.delay(crashes, e).Microseconds(), nil
 	}
 	return e.State, 0, nil
 }
@@ -330,35 +330,6 @@ func retryState(e End, used, of int) State {
 		Type: Scheduled, Name: NameAwaitingRetry,
 		Message: fmt.Sprintf("retry %d of %d, after: %s", used, of, e.State.Message),
 	}
-}
-
-type budget struct {
-	retries, crashes int
-	delays           []float64 // seconds; the last one repeats
-}
-
-func (b budget) delay(used int) time.Duration {
-	if len(b.delays) == 0 {
-		return 0
-	}
-	seconds := b.delays[min(used, len(b.delays)-1)]
-	return time.Duration(seconds * float64(time.Second))
-}
-
-func (t *tx) budget(run Run) (b budget, err error) {
-	if run.Job != nil {
-		return budget{retries: run.Job.Retries, delays: run.Job.RetryDelaySeconds}, nil
-	}
-	if run.DeploymentID == nil {
-		return b, nil
-	}
-	var delays text
-	err = t.QueryRowContext(t.ctx, "SELECT retries, retries_on_crash, retry_delay_seconds FROM deployment WHERE id = ?",
-		*run.DeploymentID).Scan(&b.retries, &b.crashes, &delays)
-	if errors.Is(err, sql.ErrNoRows) {
-		return budget{}, nil
-	}
-	return b, errors.Join(err, json.Unmarshal(delays, &b.delays))
 }
 
 // leave takes a run out of its owner's hands, into a terminal state or back

@@ -20,6 +20,7 @@ type NewRun struct {
 	At             time.Time
 	IdempotencyKey string
 	TimeoutSeconds *float64
+	Retry          RetryPolicy // over the deployment's
 	CreatedBy      string
 }
 
@@ -53,7 +54,7 @@ func (t *tx) createRun(d Deployment, n NewRun) (Run, error) {
 	if _, err := CheckJobVariables(n.JobVariables); err != nil {
 		return Run{}, err
 	}
-	if err := checkTimeout(n.TimeoutSeconds); err != nil {
+	if err := errors.Join(checkTimeout(n.TimeoutSeconds), n.Retry.check()); err != nil {
 		return Run{}, err
 	}
 	queue, err := t.runQueue(d, n.Queue)
@@ -68,7 +69,7 @@ func (t *tx) createRun(d Deployment, n NewRun) (Run, error) {
 	r := newRun{
 		flow: d.FlowID, deployment: d.ID, deploymentName: d.FullName, queue: queue, parameters: parameters,
 		due: due, name: n.Name, tags: mergeTags(d.Tags, n.Tags), jobVariables: n.JobVariables,
-		key: n.IdempotencyKey, timeout: n.TimeoutSeconds, createdBy: n.CreatedBy,
+		key: n.IdempotencyKey, timeout: n.TimeoutSeconds, createdBy: n.CreatedBy, retry: n.Retry,
 	}
 	return t.insertRun(r, state)
 }
@@ -124,8 +125,9 @@ type newRun struct {
 	due                      int64
 	timeout                  *float64
 	// whose tick it is, and which; "" and 0 for none
-	slug string
-	tick int64
+	slug  string
+	tick  int64
+	retry RetryPolicy
 }
 
 func (t *tx) insertRun(n newRun, state State) (Run, error) {
@@ -153,12 +155,12 @@ func (t *tx) insertRow(n newRun, state State) (id ID, err error) {
 		INSERT INTO flow_run (id, tail, name, flow_id, deployment_id, deployment_name, work_queue_id, job,
 		                      state_type, state_name, state_message, state_time, parameters, tags, job_variables,
 		                      idempotency_key, timeout_seconds, expected_start_time, due, created_by, schedule_slug, scheduled_for,
-		                      created, updated)
+		                      created, updated, empirical_policy)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19, ?20, ?21,
-		        ?12, ?12)`,
+		        ?12, ?12, ?22)`,
 		id, id.tail(), n.name, n.flow, n.deployment, orNull(n.deploymentName), n.queue, job,
 		state.Type, state.Name, state.Message, t.now, n.parameters.text(), asJSON(n.tags), n.jobVariables.text(),
-		orNull(n.key), n.timeout, n.due, n.createdBy, orNull(n.slug), tick)
+		orNull(n.key), n.timeout, n.due, n.createdBy, orNull(n.slug), tick, n.retry.text())
 	if err != nil {
 		return id, fmt.Errorf("create run: %w", err)
 	}

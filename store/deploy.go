@@ -45,6 +45,7 @@ type Wish struct {
 	Catchup         *string
 	MaxLate, Jitter *time.Duration // 0 removes
 	RetriesOnCrash  *int
+	RetryJitter     *float64
 	ProjectFile     string // "" keeps
 	// Shown has what to print in place of values that came from the environment
 	// or a secret, by path as the project file has it: parameters.db.host.
@@ -230,6 +231,7 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish) (Deployment, error) {
 	d.built = w.Built
 	set(&d.Catchup, w.Catchup)
 	set(&d.RetriesOnCrash, w.RetriesOnCrash)
+	set(&d.RetryJitterFactor, w.RetryJitter)
 	setSeconds(&d.MaxLateSeconds, w.MaxLate)
 	setSeconds(&d.JitterSeconds, w.Jitter)
 	if w.ProjectFile != "" {
@@ -325,14 +327,14 @@ func (t *tx) putDeployment(d *Deployment, isNew bool) error {
 		   SET work_queue_id = ?, entrypoint = ?, kind = ?, path = ?, interpreter = ?, description = ?,
 		       version = ?, tags = ?, parameters = ?, parameter_schema = ?, enforce_parameter_schema = ?,
 		       job_variables = ?, paused = ?, concurrency_limit = ?, collision_strategy = ?, retries = ?,
-		       retry_delay_seconds = ?, timeout_seconds = ?, pull_steps = ?, retries_on_crash = ?, catchup = ?,
-		       max_late_seconds = ?, jitter_seconds = ?, project_file = ?, shown = ?, updated = ?
+		       retry_delay_seconds = ?, timeout_seconds = ?, pull_steps = ?, retries_on_crash = ?, retry_jitter_factor = ?,
+		       catchup = ?, max_late_seconds = ?, jitter_seconds = ?, project_file = ?, shown = ?, updated = ?
 		 WHERE id = ?`,
 		d.queueID, d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.Description,
 		d.Version, asJSON(d.Tags), d.Parameters.text(), string(d.ParameterSchema), d.EnforceParameterSchema,
 		d.JobVariables.text(), d.Paused, d.ConcurrencyLimit, d.CollisionStrategy, d.Retries,
-		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, steps, d.RetriesOnCrash, d.Catchup,
-		d.MaxLateSeconds, d.JitterSeconds, orNull(d.ProjectFile), shownJSON(d.Shown), t.now, d.ID)
+		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, steps, d.RetriesOnCrash, d.RetryJitterFactor,
+		d.Catchup, d.MaxLateSeconds, d.JitterSeconds, orNull(d.ProjectFile), shownJSON(d.Shown), t.now, d.ID)
 	if err != nil {
 		return fmt.Errorf("write deployment: %w", err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -57,12 +58,7 @@ func checkTries(d Deployment) error {
 	if d.RetriesOnCrash < 0 {
 		return invalid("retries on a crash of %d: it is 0 or more", d.RetriesOnCrash)
 	}
-	for _, delay := range d.RetryDelaySeconds {
-		if !(delay >= 0 && delay <= maxRetryDelay) { // NaN, too
-			return invalid("a retry delay of %v seconds: it is from 0 to %d", delay, maxRetryDelay)
-		}
-	}
-	return checkTimeout(d.TimeoutSeconds)
+	return errors.Join(checkDelays(d.RetryDelaySeconds), checkJitterFactor(d.RetryJitterFactor), checkTimeout(d.TimeoutSeconds))
 }
 
 func checkTimeout(seconds *float64) error {

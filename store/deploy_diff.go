@@ -30,6 +30,7 @@ var fields = []struct {
 	{"retries", func(d Deployment) any { return d.Retries }},
 	{"retry_delay_seconds", func(d Deployment) any { return d.RetryDelaySeconds }},
 	{"retries_on_crash", func(d Deployment) any { return d.RetriesOnCrash }},
+	{"retry_jitter_factor", func(d Deployment) any { return d.RetryJitterFactor }},
 	{"timeout_seconds", func(d Deployment) any { return plain(d.TimeoutSeconds) }},
 	{"schedules", func(d Deployment) any { return scheduleLines(d.Schedules) }},
 	{"catchup", func(d Deployment) any { return d.Catchup }},

@@ -47,6 +47,7 @@ type Deployment struct {
 	CollisionStrategy string    `json:"collision_strategy"`
 	Retries           int       `json:"retries"`
 	RetryDelaySeconds []float64 `json:"retry_delay_seconds"`
+	RetryJitterFactor float64   `json:"retry_jitter_factor"`
 	TimeoutSeconds    *float64  `json:"timeout_seconds"`
 	RetriesOnCrash    int       `json:"retries_on_crash"`
 	// Schedules are in the order of their slugs.
@@ -91,6 +92,7 @@ const selectDeployment = `
 	       d.retry_delay_seconds,
 	       d.timeout_seconds,
 	       d.retries_on_crash,
+	       d.retry_jitter_factor,
 	       d.catchup,
 	       d.max_late_seconds,
 	       d.jitter_seconds,
@@ -110,7 +112,7 @@ func scanDeployment(r row) (d Deployment, err error) {
 	err = r.Scan(&d.ID, &d.Name, &d.FlowName, &d.FlowID, &d.Entrypoint, &d.Kind, &d.Path, &d.Interpreter,
 		&d.Description, &d.Version, &tags, &parameters, (*text)(&d.ParameterSchema), &d.EnforceParameterSchema,
 		&variables, &steps, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
-		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &d.RetriesOnCrash, &d.Catchup,
+		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &d.RetriesOnCrash, &d.RetryJitterFactor, &d.Catchup,
 		&d.MaxLateSeconds, &d.JitterSeconds, &d.ProjectFile, &shown, &created, &updated)
 	if err != nil {
 		return d, err

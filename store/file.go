@@ -19,8 +19,10 @@ func prepareFile(path string) (created bool, err error) {
 	if err := makeFolder(folder); err != nil {
 		return false, folderError(folder, err)
 	}
+	KillPoint("file.making")
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err == nil {
+		KillPoint("file.made")
 		// SQLite gives the WAL and the shared memory the mode of the file.
 		return true, errors.Join(file.Chmod(0o600), file.Close())
 	}

@@ -27,20 +27,33 @@ type JobVariables struct {
 	GraceSeconds *float64 `json:"grace_seconds"`
 }
 
-// jobVariable is one that the process type knows: its check, in words and in code.
-type jobVariable struct {
-	want  string
+// JobVariable is one that a pool's type knows, in words and as a check.
+type JobVariable struct {
+	Name        string `json:"name"`
+	Type        string `json:"type"` // what its value is
+	Description string `json:"description"`
+
 	holds func(json.RawMessage) bool
 }
 
-var processVariables = map[string]jobVariable{
-	"env":           {"an object of strings (null drops a variable)", is[map[string]*string]},
-	"working_dir":   {"a string", is[*string]},
-	"python":        {"a string", is[*string]},
-	"prefect":       {`"auto", "builtin" or "installed"`, isPrefect},
-	"stream_output": {"a boolean", is[*bool]},
-	"nice":          {"an integer from -20 to 19", isNice},
-	"grace_seconds": {"a number, 0 or more", isGrace},
+// ProcessVariables are the job variables of a process pool, in the order that
+// people look for them.
+var ProcessVariables = []JobVariable{
+	{"env", "an object of strings (null drops a variable)", "goes over the worker's environment", is[map[string]*string]},
+	{"working_dir", "a string", "the process's folder, in place of the project root", is[*string]},
+	{"python", "a string", "the interpreter's path, in place of the recorded one", is[*string]},
+	{"prefect", `"auto", "builtin" or "installed"`, "which package `import prefect` finds", isPrefect},
+	{"stream_output", "a boolean", "shows the output in the worker's terminal", is[*bool]},
+	{"nice", "an integer from -20 to 19", "is added to the process's priority, as by nice(1)", isNice},
+	{"grace_seconds", "a number, 0 or more", "how long SIGTERM has before SIGKILL", isGrace},
+}
+
+func processVariable(name string) (JobVariable, bool) {
+	i := slices.IndexFunc(ProcessVariables, func(v JobVariable) bool { return v.Name == name })
+	if i < 0 {
+		return JobVariable{}, false
+	}
+	return ProcessVariables[i], true
 }
 
 func is[T any](raw json.RawMessage) bool {
@@ -68,13 +81,13 @@ func isGrace(raw json.RawMessage) bool {
 // a template stands for is known when a run starts, and checked then.
 func CheckJobVariables(v Values) (unknown []string, err error) {
 	for _, name := range slices.Sorted(maps.Keys(v)) {
-		known, found := processVariables[name]
+		known, found := processVariable(name)
 		if !found {
 			unknown = append(unknown, name)
 			continue
 		}
 		if !HasTemplate(v[name]) && !known.holds(v[name]) {
-			return nil, invalid("job variable %q: %s is not %s", name, shorten(string(v[name])), known.want)
+			return nil, invalid("job variable %q: %s is not %s", name, shorten(string(v[name])), known.Type)
 		}
 	}
 	return unknown, nil
@@ -88,7 +101,7 @@ func (v Values) ParseJobVariable(arg string) error {
 		if err != nil {
 			return invalid("job variables %s: %v", shorten(arg), err)
 		}
-		return v.addAll(object)
+		return v.Add(object)
 	}
 	name, value, found := strings.Cut(arg, "=")
 	if !found || name == "" {
@@ -101,16 +114,16 @@ func (v Values) ParseJobVariable(arg string) error {
 		return v.setEnv(key, value)
 	}
 	raw := quoteJSON(value)
-	known, found := processVariables[name]
-	if json.Valid([]byte(value)) && !(found && known.want == "a string") {
+	known, found := processVariable(name)
+	if json.Valid([]byte(value)) && !(found && known.Type == "a string") {
 		raw = json.RawMessage(value)
 	}
 	v[name] = raw
 	return nil
 }
 
-// addAll adds an object's keys; its env adds to the env that is there.
-func (v Values) addAll(object Values) error {
+// Add adds an object's job variables; its env adds to the env that is there.
+func (v Values) Add(object Values) error {
 	env, both := object["env"]
 	before, found := v["env"]
 	maps.Copy(v, object)
@@ -133,7 +146,7 @@ func (v Values) addAll(object Values) error {
 func readEnv(raw json.RawMessage) (map[string]*string, error) {
 	env := map[string]*string{}
 	if err := json.Unmarshal(raw, &env); err != nil {
-		return nil, invalid("job variable %q: %s is not %s", "env", shorten(string(raw)), processVariables["env"].want)
+		return nil, invalid("job variable %q: %s is not %s", "env", shorten(string(raw)), ProcessVariables[0].Type)
 	}
 	if env == nil { // it was null
 		env = map[string]*string{}
@@ -162,7 +175,7 @@ func MergeJobVariables(layers ...Values) (j JobVariables, err error) {
 	for _, layer := range layers {
 		known := Values{}
 		for name, raw := range layer {
-			if _, found := processVariables[name]; found {
+			if _, found := processVariable(name); found {
 				known[name] = raw
 			}
 		}

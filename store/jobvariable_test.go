@@ -50,6 +50,7 @@ func TestJobVariablesOfAWrongTypeAreRefused(t *testing.T) {
 		"nice":          {[]string{"-20", "19"}, []string{"20", "-21", "1.5", `"1"`}},
 		"grace_seconds": {[]string{"0", "1.5"}, []string{"-1", `"1"`}},
 	} {
+		variable, _ := processVariable(name)
 		for _, value := range c.good {
 			if unknown, err := CheckJobVariables(Values{name: raw(value)}); err != nil || unknown != nil {
 				t.Errorf("%s=%s: %v %v", name, value, unknown, err)
@@ -57,7 +58,7 @@ func TestJobVariablesOfAWrongTypeAreRefused(t *testing.T) {
 		}
 		for _, value := range c.bad {
 			_, err := CheckJobVariables(Values{name: raw(value)})
-			wantError(t, err, Invalid, "job variable \""+name+"\": "+value+" is not "+processVariables[name].want)
+			wantError(t, err, Invalid, "job variable \""+name+"\": "+value+" is not "+variable.Type)
 		}
 	}
 	unknown, err := CheckJobVariables(Values{"image": raw("1"), "cpu": raw("{}"), "nice": raw("1")})

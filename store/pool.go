@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -54,16 +55,44 @@ func (p *WorkPool) check() error {
 	if len(p.JobVariables) == 0 {
 		p.JobVariables = json.RawMessage("{}")
 	}
-	if p.ConcurrencyLimit != nil && *p.ConcurrencyLimit < 0 {
-		return invalid("a concurrency limit of %d: it is 0 or more", *p.ConcurrencyLimit)
+	if err := checkLimit(p.ConcurrencyLimit); err != nil {
+		return err
 	}
-	for _, t := range PoolTypes {
-		if t == p.Type {
-			return nil
-		}
+	if !slices.Contains(PoolTypes, p.Type) {
+		e := invalid("no work pool type %q", p.Type)
+		e.Hint = []string{"the types that exist: " + strings.Join(PoolTypes, ", ")}
+		return e
 	}
-	e := invalid("no work pool type %q", p.Type)
-	e.Hint = []string{"the types that exist: " + strings.Join(PoolTypes, ", ")}
+	return checkPoolVariables(p.JobVariables)
+}
+
+func checkLimit(limit *int) error {
+	if limit != nil && *limit < 0 {
+		return invalid("a concurrency limit of %d: it is 0 or more", *limit)
+	}
+	return nil
+}
+
+// checkPoolVariables refuses a variable that the pool's type does not know: as
+// a default for every run it could only be a slip.
+func checkPoolVariables(raw json.RawMessage) error {
+	v, err := ParseValues(raw)
+	if err != nil {
+		return fmt.Errorf("read job variables: %w", err)
+	}
+	unknown, err := CheckJobVariables(v)
+	if err != nil || len(unknown) == 0 {
+		return err
+	}
+	var known []string
+	for _, v := range ProcessVariables {
+		known = append(known, v.Name)
+	}
+	e := invalid("a process pool has no job variable %q", unknown[0])
+	if near := Nearest(unknown[0], known); near != "" {
+		e.Hint = append(e.Hint, fmt.Sprintf("did you mean %q?", near))
+	}
+	e.Hint = append(e.Hint, "those that it has: "+strings.Join(known, ", "), "the environment's are set as env."+unknown[0]+"=…")
 	return e
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -111,6 +112,14 @@ func queueByName(ctx context.Context, db querier, pool WorkPool, name string) (W
 	e := notFound("work queue", name, known)
 	e.Message += fmt.Sprintf(" in the work pool %q", pool.Name)
 	return q, e
+}
+
+// SplitQueue reads "pool/queue"; a name alone is of the given pool.
+func SplitQueue(pool, word string) (inPool, name string) {
+	if before, after, full := strings.Cut(word, "/"); full && pool == "" {
+		return before, after
+	}
+	return pool, word
 }
 
 // ensureQueue gives the queue of that name, making it with the lowest

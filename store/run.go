@@ -29,8 +29,9 @@ type Run struct {
 	RunCount          int             `json:"run_count"` // attempts that were started
 	IdempotencyKey    *string         `json:"idempotency_key"`
 	TimeoutSeconds    *float64        `json:"timeout_seconds"`
-	ScheduledFor      *time.Time      `json:"scheduled_for"` // the tick's instant
-	ScheduleSlug      *string         `json:"schedule_slug"` // whose tick it is
+	Retry             RetryPolicy     `json:"empirical_policy"` // what the run alone has
+	ScheduledFor      *time.Time      `json:"scheduled_for"`    // the tick's instant
+	ScheduleSlug      *string         `json:"schedule_slug"`    // whose tick it is
 	WorkerName        string          `json:"worker_name"`
 	CreatedBy         string          `json:"created_by"`
 	Created           time.Time       `json:"created"`
@@ -41,6 +42,8 @@ type Run struct {
 	Fence int64     `json:"-"`
 	Owner Owner     `json:"-"`
 	Due   time.Time `json:"-"`
+	// ForceStop says that its process gets no grace.
+	ForceStop bool `json:"-"`
 }
 
 // Job is what a run of an entrypoint starts, where no deployment says it.
@@ -52,6 +55,8 @@ type Job struct {
 	ParameterSchema   json.RawMessage `json:"parameter_openapi_schema"`
 	Retries           int             `json:"retries"`
 	RetryDelaySeconds []float64       `json:"retry_delay_seconds"`
+	RetriesOnCrash    int             `json:"retries_on_crash"`
+	RetryJitterFactor float64         `json:"retry_jitter_factor"`
 	TimeoutSeconds    *float64        `json:"timeout_seconds"`
 }
 
@@ -95,7 +100,9 @@ const selectRun = `
 	       r.fence,
 	       coalesce(r.owner_kind, ''),
 	       coalesce(r.owner_host, ''),
-	       coalesce(r.owner_proof, '')
+	       coalesce(r.owner_proof, ''),
+	       r.empirical_policy,
+	       r.force_stop
 	  FROM flow_run r
 	 CROSS JOIN flow f ON f.id = r.flow_id
 	  LEFT JOIN work_queue q ON q.id = r.work_queue_id
@@ -105,12 +112,12 @@ func scanRun(r row) (run Run, err error) {
 	var deployment ID
 	var stateTime, expected, due, created, updated int64
 	var start, end, tick sql.NullInt64
-	var parameters, tags, variables, job text
+	var parameters, tags, variables, job, policy text
 	err = r.Scan(&run.ID, &run.Name, &run.FlowName, &run.Deployment, &deployment, &run.State.Type,
 		&run.State.Name, &run.State.Message, &stateTime, &parameters, &tags, &variables, &run.WorkPoolName,
 		&run.WorkQueueName, &expected, &due, &start, &end, &run.RunCount, &run.IdempotencyKey,
 		&run.TimeoutSeconds, &tick, &run.ScheduleSlug, &run.WorkerName, &run.CreatedBy, &created, &updated, &job, &run.Fence,
-		&run.Owner.Kind, &run.Owner.Host, &run.Owner.Proof)
+		&run.Owner.Kind, &run.Owner.Host, &run.Owner.Proof, &policy, &run.ForceStop)
 	if err != nil {
 		return run, err
 	}
@@ -122,6 +129,9 @@ func scanRun(r row) (run Run, err error) {
 	run.StartTime, run.EndTime, run.ScheduledFor = instantOrNil(start), instantOrNil(end), instantOrNil(tick)
 	err = errors.Join(json.Unmarshal(parameters, &run.Parameters), json.Unmarshal(tags, &run.Tags),
 		json.Unmarshal(variables, &run.JobVariables))
+	if string(policy) != "{}" {
+		err = errors.Join(err, json.Unmarshal(policy, &run.Retry))
+	}
 	if job != nil {
 		run.Job = &Job{}
 		err = errors.Join(err, json.Unmarshal(job, run.Job))

@@ -203,6 +203,7 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 }
 
 func (s *Store) at(point string) error {
+	KillPoint("store." + point)
 	if s.fault == nil {
 		return nil
 	}

@@ -67,6 +67,7 @@ CREATE TABLE deployment (
 	retries                  INTEGER NOT NULL DEFAULT 0 CHECK (retries >= 0),
 	retry_delay_seconds      TEXT NOT NULL DEFAULT '[]' CHECK (json_type(retry_delay_seconds) = 'array'),
 	retries_on_crash         INTEGER NOT NULL DEFAULT 0 CHECK (retries_on_crash >= 0),
+	retry_jitter_factor      REAL NOT NULL DEFAULT 0 CHECK (retry_jitter_factor >= 0),
 	timeout_seconds          REAL CHECK (timeout_seconds > 0),
 	catchup                  TEXT NOT NULL DEFAULT 'latest' CHECK (catchup IN ('latest', 'all', 'none')),
 	max_late_seconds         REAL CHECK (max_late_seconds > 0),
@@ -179,6 +180,8 @@ CREATE TABLE flow_run (
 	job_variables       TEXT NOT NULL DEFAULT '{}' CHECK (json_type(job_variables) = 'object'),
 	idempotency_key     TEXT,
 	timeout_seconds     REAL CHECK (timeout_seconds > 0),
+	-- what this run alone has of retries; the rest is its deployment's or job's
+	empirical_policy    TEXT NOT NULL DEFAULT '{}' CHECK (json_type(empirical_policy) = 'object'),
 	expected_start_time INTEGER NOT NULL,
 	-- when a claim may take it: the expected start, or the next try
 	due                 INTEGER NOT NULL,
@@ -192,6 +195,8 @@ CREATE TABLE flow_run (
 	crashes             INTEGER NOT NULL DEFAULT 0,
 	lost_starts         INTEGER NOT NULL DEFAULT 0,
 	fence               INTEGER NOT NULL DEFAULT 0,
+	-- whoever cancelled it leaves its process no grace
+	force_stop          INTEGER NOT NULL DEFAULT 0 CHECK (force_stop IN (0, 1)),
 	owner_kind          TEXT,
 	owner_host          TEXT,
 	owner_proof         TEXT,

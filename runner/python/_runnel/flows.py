@@ -30,6 +30,8 @@ class Flow(Work):
         flow_run_name=None,
         retries=0,
         retry_delay_seconds=0,
+        retry_jitter_factor=None,
+        retries_on_crash=0,
         timeout_seconds=None,
         log_prints=None,
         validate_parameters=True,
@@ -48,7 +50,9 @@ class Flow(Work):
         return self.validate_parameters
 
     def policy(self):
-        return retry.Policy(self.retries, self.retry_delay_seconds, timeout=self.timeout_seconds)
+        return retry.Policy(
+            self.retries, self.retry_delay_seconds, self.retry_jitter_factor, timeout=self.timeout_seconds
+        )
 
     def __call__(self, *args, return_state=False, wait_for=None, **kwargs):
         """Runs the flow here, with its retries, inside the run that calls it."""

@@ -1,0 +1,312 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"runnel/store"
+)
+
+var (
+	randomKills = flag.Int("kills", 0, "kill so many processes at random points, in place of one at each")
+	seed        = flag.Uint64("seed", 0, "of what is random; 0: a new one, which is printed")
+)
+
+// A drama is a piece of a user's day, in which processes die.
+type drama struct {
+	name string
+	kill string // a point at which somebody dies already; the play is about what follows
+	act  func(g *ground)
+}
+
+var plays = []drama{
+	{name: "work", act: playWork},
+	{name: "cancel", act: playCancel},
+	{name: "adopt", act: playAdopt},
+	{name: "dead", act: playDead},
+	{name: "here", act: playHere},
+	{name: "lost", kill: "attempt.preparing#1", act: playWork},
+}
+
+// playWork runs what is due and leaves.
+func playWork(g *ground) {
+	g.deploy("ok", "flaky", "snake")
+	g.run("ok/d", "a")
+	g.run("ok/d", "b")
+	g.run("flaky/d", "c")
+	if g.python {
+		g.run("snake/d", "s")
+	}
+	w := g.worker(g.kill, "--limit", "2")
+	w = g.untilWorked(w, "all to have ended", g.allEnded)
+	g.leave(w)
+}
+
+// playCancel cancels a run that ignores SIGTERM and has a child in another
+// session, gives it another attempt, and deletes it.
+func playCancel(g *ground) {
+	g.deploy("long")
+	g.run("long/d", "r")
+	w := g.worker(g.kill)
+	w = g.untilWorked(w, "the run to be up", func() bool { return g.exists("up.r") })
+	g.cancel("r")
+	w = g.untilWorked(w, "the cancelled run to end", g.ended)
+	g.touch("retried")
+	g.touch("go")
+	g.do("flow-run", "retry", "r")
+	w = g.untilWorked(w, "its further attempt to end", g.ended)
+	g.touch("deleted")
+	g.do("flow-run", "delete", "r", "--yes")
+	g.leave(w)
+}
+
+// ended is allEnded for one who looks on: where nobody else is left to settle.
+func (g *ground) ended() bool {
+	if g.allEnded() {
+		return true
+	}
+	g.do("flow-run", "ls", "--limit", "1")
+	return g.allEnded()
+}
+
+// playAdopt kills the worker and the slots of two runs: whoever looks adopts
+// them. One ends by itself, one is cancelled.
+func playAdopt(g *ground) {
+	g.deploy("long")
+	g.run("long/d", "r1")
+	g.run("long/d", "r2")
+	w := g.worker(g.kill)
+	w = g.untilWorked(w, "both to be up", func() bool { return g.exists("up.r1") && g.exists("up.r2") })
+	g.murder(w, false)
+	g.do("flow-run", "ls")
+	g.cancel("r1")
+	g.until("r1 to end", func() bool {
+		g.do("flow-run", "ls", "--limit", "1")
+		return slices.ContainsFunc(g.runs(), func(r store.Run) bool { return r.Name == "r1" && r.State.Type.Terminal() })
+	})
+	g.touch("go")
+	g.until("r2 to end", g.ended)
+}
+
+// playDead kills worker, slot and flow: whoever looks settles. The locks that
+// they left are swept by the next worker.
+func playDead(g *ground) {
+	g.deploy("long")
+	g.run("long/d", "r")
+	w := g.worker(g.kill)
+	w = g.untilWorked(w, "the run to be up", func() bool { return g.exists("up.r") })
+	g.until("its process to be known", func() bool {
+		_, flow := g.pidsOf(g.runs()[0])
+		return flow != 0
+	})
+	g.murder(w, true)
+	g.until("the run to be settled", g.ended)
+	old := time.Now().Add(-time.Hour)
+	locks, _ := filepath.Glob(g.database() + ".d/locks/*")
+	for _, lock := range locks {
+		_ = os.Chtimes(lock, old, old)
+	}
+	w = g.worker(g.kill, "--run-once")
+	g.until("the worker to have looked", w.dead)
+}
+
+// playHere runs an entrypoint, with a retry, and retries it by hand.
+func playHere(g *ground) {
+	if id := g.do("run", "flaky.sh", "--name", "h", "-o", "name"); id != "" {
+		g.promise(id)
+	}
+	newest := g.runs()[0]
+	g.until("it to be left alone", func() bool {
+		g.do("flow-run", "ls", "--limit", "1")
+		newest = g.runs()[0]
+		return !newest.State.Type.Live()
+	})
+	g.do("flow-run", "retry", newest.ID.String())
+}
+
+// murder kills a worker and the slots of all that runs, and where flows is
+// true, the whole of what they started.
+func (g *ground) murder(w *worker, flows bool) {
+	_ = w.cmd.Process.Kill()
+	<-w.gone
+	for _, r := range g.runs() {
+		slot, _ := g.pidsOf(r)
+		if slot > 0 {
+			_ = syscall.Kill(slot, syscall.SIGKILL)
+		}
+	}
+	if !flows {
+		return
+	}
+	for _, pid := range processesOf(g.folder) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// killBinary builds runnel with its kill points.
+func killBinary(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "runnel")
+	if out, err := exec.Command("go", "build", "-tags", "killpoints", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Skipf("no toolchain to build a runnel with kill points: %v\n%s", err, out)
+	}
+	return path
+}
+
+// target is one death: in which play, where, and in the how manieth pass.
+type target struct {
+	play  drama
+	point string
+	pass  int
+}
+
+func (d target) String() string { return fmt.Sprintf("%s/%s#%d", d.play.name, d.point, d.pass) }
+
+// TestKillMatrix has a process die by SIGKILL at each kill point: before and
+// after each write of store and runner, around each spawn, signal and rename.
+// Then everything is started again, and G2 to G9 are checked from the file, the
+// logs and the process table. With -kills N, at N random points and passes.
+func TestKillMatrix(t *testing.T) {
+	binary := killBinary(t)
+	seen := rehearse(t, binary)
+	everyPointIsSeen(t, seen)
+	targets := eachPoint(seen)
+	if *randomKills > 0 {
+		targets = randomTargets(t, seen)
+	} else if testing.Short() {
+		targets = targets[:len(targets)/4]
+	}
+	began := time.Now()
+	t.Run("points", func(t *testing.T) {
+		for i, d := range targets {
+			t.Run(fmt.Sprint(i, " ", d), func(t *testing.T) {
+				t.Parallel()
+				d.test(t, binary)
+			})
+		}
+	})
+	t.Logf("%d deaths in %s", len(targets), time.Since(began).Round(time.Second))
+}
+
+// test plays with one death, starts everything again, and checks.
+func (d target) test(t *testing.T, binary string) {
+	g := newGround(t, binary)
+	mark := filepath.Join(g.folder, "died")
+	points := fmt.Sprintf("%s#%d", d.point, d.pass)
+	if d.play.kill != "" {
+		points += ";" + d.play.kill
+	}
+	g.kill = []string{"RUNNEL_KILL_POINTS=" + points, "RUNNEL_KILL_MARK=" + mark}
+	d.play.act(g)
+	role, err := os.ReadFile(mark + "." + d.point)
+	if err != nil && *randomKills == 0 {
+		t.Errorf("nobody came to %s", points)
+	}
+	g.recover()
+	g.check(string(role) == "slot" || d.play.kill != "" || d.play.name == "adopt" || d.play.name == "dead")
+	if t.Failed() {
+		t.Logf("it died as %q; what is left lies in %s", role, g.folder)
+	}
+}
+
+// rehearse plays everything without a death, and gives how often each point is
+// passed in each play.
+func rehearse(t *testing.T, binary string) map[string]map[string]int {
+	t.Helper()
+	seen := map[string]map[string]int{}
+	for _, p := range plays {
+		g := newGround(t, binary)
+		file := filepath.Join(g.folder, "seen")
+		g.kill = []string{"RUNNEL_KILL_SEEN=" + file, "RUNNEL_KILL_POINTS=" + p.kill, "RUNNEL_KILL_MARK=" + filepath.Join(g.folder, "died")}
+		p.act(g)
+		g.recover()
+		g.check(p.name == "adopt" || p.name == "dead" || p.kill != "")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[p.name] = map[string]int{}
+		for line := range strings.Lines(string(text)) {
+			point, _, _ := strings.Cut(line, " ")
+			seen[p.name][point]++
+		}
+	}
+	return seen
+}
+
+var pointInSource = regexp.MustCompile(`KillPoint\("([a-z]+\.[a-z]+)"`)
+
+// everyPointIsSeen: a point in the source that no play comes to proves nothing.
+func everyPointIsSeen(t *testing.T, seen map[string]map[string]int) {
+	t.Helper()
+	files, _ := filepath.Glob("[rs]*er/*.go")
+	stores, _ := filepath.Glob("store/*.go")
+	for _, file := range append(files, stores...) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range pointInSource.FindAllStringSubmatch(string(text), -1) {
+			in := func(p drama) bool { return seen[p.name][found[1]] > 0 }
+			if !slices.ContainsFunc(plays, in) {
+				t.Errorf("%s: no play comes to %s", file, found[1])
+			}
+		}
+	}
+}
+
+// eachPoint is one death at each point, in the first play that comes there.
+func eachPoint(seen map[string]map[string]int) (targets []target) {
+	done := map[string]bool{}
+	for _, p := range plays {
+		points := []string{}
+		for point := range seen[p.name] {
+			if !done[point] && !strings.HasPrefix(p.kill, point+"#") {
+				points = append(points, point)
+			}
+			done[point] = true
+		}
+		slices.Sort(points)
+		for _, point := range points {
+			targets = append(targets, target{p, point, 1})
+		}
+	}
+	return targets
+}
+
+func randomTargets(t *testing.T, seen map[string]map[string]int) (targets []target) {
+	t.Helper()
+	random := seeded(t)
+	for range *randomKills {
+		p := plays[random.IntN(len(plays))]
+		points := []string{}
+		for point := range seen[p.name] {
+			points = append(points, point)
+		}
+		slices.Sort(points)
+		point := points[random.IntN(len(points))]
+		targets = append(targets, target{p, point, 1 + random.IntN(min(4, seen[p.name][point]))})
+	}
+	return targets
+}
+
+// seeded is what is random in a test, by a seed that is printed and replays.
+func seeded(t *testing.T) *rand.Rand {
+	t.Helper()
+	n := *seed
+	if n == 0 {
+		n = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d", n)
+	return rand.New(rand.NewPCG(n, 0))
+}
