@@ -25,7 +25,7 @@ var twoLetters = map[string]string{"-jv": "--job-variable", "-cl": "--concurrenc
 // shall be told what a limit is, and nothing of flags.
 var numbers = []string{
 	"--limit", "-l", "--concurrency-limit", "--tail", "--attempt",
-	"--in", "--start-in", "--since", "--timeout", "--watch-timeout",
+	"--keep", "--keep-last", "--in", "--start-in", "--since", "--timeout", "--watch-timeout",
 }
 
 var negative = regexp.MustCompile(`^-[0-9]`)

@@ -33,7 +33,7 @@ type grammar struct {
 	Worker     workerCmd     `cmd:"" aliases:"workers" help:"Start workers and look at them."`
 	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read their logs, cancel them."`
 	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
-	DBGroup    dbCmd         `cmd:"" name:"db" help:"About the database file."`
+	DBGroup    dbCmd         `cmd:"" name:"db" help:"Measure the database, back it up, restore and prune it."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
 }
 
