@@ -65,7 +65,7 @@ func (c deployCmd) Run(a *app) error {
 		return err
 	}
 	if c.Output != "table" {
-		return a.printObject(plan, outputFlag{c.Output})
+		return a.printObject(plan, outputFlag{Output: c.Output})
 	}
 	a.printPlan(project, wish, plan, s)
 	if line := prefectLine(flow, wish.JobVariables); line != "" {

@@ -198,7 +198,7 @@ func (c runCmd) created(a *app, s *store.Store, run store.Run, existed bool) {
 }
 
 func (c runCmd) printRun(a *app, run store.Run) error {
-	switch f := (outputFlag{c.Output}); {
+	switch f := (outputFlag{Output: c.Output}); {
 	case f.machine():
 		return a.printObject(run, f)
 	case f.Output == "name":
