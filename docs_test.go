@@ -105,7 +105,8 @@ func play(t *testing.T, folder, block string) string {
 	}
 	shell.Env = append(shell.Env, "RUNNEL_DB="+filepath.Join(folder, "runnel.db"))
 	out, _ := shell.CombinedOutput() // what a command answers is part of the page
-	return strings.NewReplacer(folder, "/home/you", findPython(), "/usr/bin/python3").Replace(string(out))
+	return strings.NewReplacer(folder, "/home/you", findPython(), "/usr/bin/python3",
+		os.Args[0], "/usr/local/bin/runnel").Replace(string(out))
 }
 
 // varying is what differs from one time to the next, and what stands for it.

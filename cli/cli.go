@@ -30,7 +30,7 @@ type grammar struct {
 	Deployment deploymentCmd `cmd:"" aliases:"deployments" help:"Look at deployments and change them."`
 	WorkPool   workPoolCmd   `cmd:"" aliases:"work-pools,pool,pools" help:"Make and look at work pools."`
 	WorkQueue  workQueueCmd  `cmd:"" aliases:"work-queues,queue,queues" help:"Look at work queues."`
-	Worker     workerCmd     `cmd:"" aliases:"workers" help:"Start workers and look at them."`
+	Worker     workerCmd     `cmd:"" aliases:"workers" help:"Start workers, install them as services, look at them."`
 	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read their logs, cancel them."`
 	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
 	DBGroup    dbCmd         `cmd:"" name:"db" help:"Measure the database, back it up, restore and prune it."`

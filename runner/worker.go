@@ -81,6 +81,8 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
+	tellManager("READY=1")
+	defer tellManager("STOPPING=1")
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
