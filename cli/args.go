@@ -132,7 +132,10 @@ var translations = []struct {
 			e.hint = append(e.hint, "list them: runnel work-pool ls")
 		}
 	}},
-	{regexp.MustCompile(`^(--\S+) must be one of (.*) but got "(.*)"$`), func(e *exitError, _ *kong.Node, found []string) {
+	{regexp.MustCompile(`^(--\S+|<\S+>) must be one of (.*) but got "(.*)"$`), func(e *exitError, _ *kong.Node, found []string) {
+		if name, isArgument := strings.CutPrefix(found[1], "<"); isArgument {
+			found[1] = strings.ToUpper(strings.TrimSuffix(name, ">"))
+		}
 		words := strings.ReplaceAll(strings.ReplaceAll(found[2], `"`, ""), ",", ", ")
 		e.message = fmt.Sprintf("%s: %q is none of %s", found[1], found[3], words)
 	}},

@@ -34,6 +34,7 @@ type grammar struct {
 	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read their logs, cancel them."`
 	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
 	DBGroup    dbCmd         `cmd:"" name:"db" help:"Measure the database, back it up, restore and prune it."`
+	Completion completionCmd `cmd:"" help:"Print what makes bash, zsh or fish complete its words."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
 }
 
@@ -51,6 +52,10 @@ func Main(streams *IO, args []string) int {
 		return runSlot(args[1], args[2])
 	}
 	a := &app{IO: streams, ctx: context.Background()}
+	if len(args) > 1 && args[0] == completeCommand {
+		a.complete(args[1], args[2:])
+		return exitDone
+	}
 	args = rewrite(args)
 	err := a.run(args)
 	if a.opened != nil {

@@ -38,10 +38,9 @@ func (a *app) rootHelp(root *kong.Node) {
 	a.print("%s\n\nUsage: runnel COMMAND [flags]\n", root.Help)
 	a.columns(commandRows(root))
 	a.print("")
-	a.columns(flagRows(root.Flags))
-	a.print("\nNew here: runnel quickstart. Of one command: runnel COMMAND --help.")
-	a.print("Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused; of a run that was")
-	a.print("watched: 5 failed, 6 cancelled, 7 crashed; 124 watching timed out, 130 interrupted.")
+	a.columns(flagRows(root.Flags)[1:]) // the last line tells of --help
+	a.print("\nExit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 5-7 a run's own.")
+	a.print("New here: runnel quickstart. Of one command: runnel COMMAND --help.")
 }
 
 func (a *app) groupHelp(node *kong.Node) {
