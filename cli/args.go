@@ -139,6 +139,7 @@ var translations = []struct {
 		words := strings.ReplaceAll(strings.ReplaceAll(found[2], `"`, ""), ",", ", ")
 		e.message = fmt.Sprintf("%s: %q is none of %s", found[1], found[3], words)
 	}},
+	{regexp.MustCompile(`: (--jq: .*)$`), func(e *exitError, _ *kong.Node, found []string) { e.message = found[1] }},
 	{regexp.MustCompile(`^(--[^:]+): expected .*\bint\b.* but got (".*?")`), func(e *exitError, _ *kong.Node, found []string) {
 		e.message = fmt.Sprintf("%s: %s is no whole number", found[1], found[2])
 	}},

@@ -34,6 +34,7 @@ type grammar struct {
 	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read their logs, cancel them."`
 	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
 	DBGroup    dbCmd         `cmd:"" name:"db" help:"Measure the database, back it up, restore and prune it."`
+	Doctor     doctorCmd     `cmd:"" help:"Look at all that runnel needs, and say what to mend."`
 	Completion completionCmd `cmd:"" help:"Print what makes bash, zsh or fish complete its words."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
 }
