@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,7 +25,9 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"waitstate":  scriptWaitState,
 	"waitworker": scriptWaitWorker,
 	"waitfile":   scriptWaitFile,
+	"waitout":    scriptWaitOut,
 	"signal":     scriptSignal,
+	"pullsteps":  scriptPullSteps,
 }
 
 const (
@@ -132,6 +137,27 @@ func scriptWaitFile(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
+// scriptWaitOut is `waitout PATTERN COMMAND…`: what the command prints comes to
+// match.
+func scriptWaitOut(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: waitout PATTERN COMMAND…")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	until(ts, strings.Join(args[1:], " ")+" to print "+args[0], func() bool {
+		// Not by ts.Exec, which would log each look.
+		cmd := exec.Command(args[1], args[2:]...)
+		cmd.Dir = ts.MkAbs(".")
+		for _, name := range []string{"PATH", "HOME", "TZ", "RUNNEL_DB", "NO_COLOR", "COLUMNS"} {
+			cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+		}
+		out, err := cmd.Output()
+		ts.Check(err)
+		return pattern.Match(out)
+	})
+}
+
 // scriptSignal is `signal NAME worker POOL`, `signal NAME slot RUN` or
 // `signal NAME flow RUN`: testscript's own kill knows only INT and KILL.
 func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
@@ -183,4 +209,24 @@ func flowPID(ts *testscript.TestScript, ctx context.Context, s *store.Store, wor
 		return pid != 0
 	})
 	return pid
+}
+
+// scriptPullSteps is `pullsteps DEPLOYMENT FILE`: the deployment has the pull
+// steps that FILE lists as JSON.
+func scriptPullSteps(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: pullsteps DEPLOYMENT FILE")
+	}
+	var steps []store.Step
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &steps))
+	withStore(ts, func(ctx context.Context, s *store.Store) {
+		d, err := s.Deployment(ctx, args[0])
+		ts.Check(err)
+		_, err = s.Deploy(ctx, []store.Wish{{
+			FlowName: d.FlowName, Name: d.Name, Entrypoint: d.Entrypoint, Kind: d.Kind, Path: d.Path,
+			Interpreter: d.Interpreter, ParameterSchema: d.ParameterSchema, Retries: d.Retries,
+			TimeoutSeconds: d.TimeoutSeconds, PullSteps: &steps,
+		}}, store.DeployOptions{})
+		ts.Check(err)
+	})
 }

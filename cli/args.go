@@ -25,7 +25,8 @@ var twoLetters = map[string]string{"-jv": "--job-variable", "-cl": "--concurrenc
 // shall be told what a limit is, and nothing of flags.
 var numbers = []string{
 	"--limit", "-l", "--concurrency-limit", "--tail", "--attempt",
-	"--keep", "--keep-last", "--in", "--start-in", "--since", "--timeout", "--watch-timeout",
+	"--in", "--start-in", "--since", "--timeout", "--watch-timeout",
+	"--keep", "--keep-last", "--interval", "--max-late", "--jitter", "-n", "--limit-concurrent",
 }
 
 var negative = regexp.MustCompile(`^-[0-9]`)
@@ -53,7 +54,10 @@ func rewrite(args []string) []string {
 			}
 		}
 		if n := len(rewritten); n > 0 && negative.MatchString(arg) && slices.Contains(numbers, rewritten[n-1]) {
-			rewritten[n-1] += "=" + arg
+			if strings.HasPrefix(rewritten[n-1], "--") {
+				arg = "=" + arg
+			}
+			rewritten[n-1] += arg
 			continue
 		}
 		rewritten = append(rewritten, arg)

@@ -28,7 +28,7 @@ func (c flowRunCancelCmd) Run(a *app) error {
 		return err
 	}
 	if c.Output != "table" {
-		return list[store.Run]{items: runs, name: func(r store.Run) string { return r.ID.String() }}.print(a.IO, c.outputFlag)
+		return list[store.Run]{items: a.masked(s, runs), name: func(r store.Run) string { return r.ID.String() }}.print(a.IO, c.outputFlag)
 	}
 	for _, run := range runs {
 		a.print("%s %s", run.Name, run.State.Name)

@@ -20,31 +20,37 @@ var Version = "dev"
 
 // grammar is the whole command line.
 type grammar struct {
-	DB      string `name:"db" env:"RUNNEL_DB" placeholder:"FILE" help:"The database (~/.local/share/runnel/runnel.db)."`
-	NoColor bool   `help:"No colour."`
+	DB       string `name:"db" env:"RUNNEL_DB" placeholder:"FILE" help:"The database (~/.local/share/runnel/runnel.db)."`
+	NoColor  bool   `help:"No colour."`
+	NoPrompt bool   `help:"Ask nothing. ($RUNNEL_NO_PROMPT)"`
 
-	Quickstart quickstartCmd `cmd:"" help:"Play the whole main job on an example, in a scratch folder."`
+	Quickstart quickstartCmd `cmd:"" group:"more" help:"Play the whole main job on an example, in a scratch folder."`
+	Init       initCmd       `cmd:"" help:"Write a project file for this folder."`
 	Discover   discoverCmd   `cmd:"" help:"List the flows in a folder, without running them."`
 	Deploy     deployCmd     `cmd:"" help:"Make or change a deployment of a flow."`
+	Up         upCmd         `cmd:"" help:"Deploy all of the project file, and work for its pools."`
 	Run        runCmd        `cmd:"" help:"Run a deployment, or an entrypoint here and now."`
 	Deployment deploymentCmd `cmd:"" aliases:"deployments" help:"Look at deployments and change them."`
 	WorkPool   workPoolCmd   `cmd:"" aliases:"work-pools,pool,pools" help:"Make and look at work pools."`
 	WorkQueue  workQueueCmd  `cmd:"" aliases:"work-queues,queue,queues" help:"Look at work queues."`
 	Worker     workerCmd     `cmd:"" aliases:"workers" help:"Start workers, install them as services, look at them."`
 	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read their logs, cancel them."`
+	Variable   variableCmd   `cmd:"" group:"more" aliases:"variables" help:"Values and secrets that deployments and flows ask for by name."`
 	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
-	DBGroup    dbCmd         `cmd:"" name:"db" help:"Measure the database, back it up, restore and prune it."`
-	Doctor     doctorCmd     `cmd:"" help:"Look at all that runnel needs, and say what to mend."`
-	Completion completionCmd `cmd:"" help:"Print what makes bash, zsh or fish complete its words."`
-	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
+	Schema     schemaCmd     `cmd:"" group:"more" help:"Print the JSON Schema of the project file."`
+	DBGroup    dbCmd         `cmd:"" group:"more" name:"db" help:"Measure the database, back it up, restore and prune it."`
+	Doctor     doctorCmd     `cmd:"" group:"more" help:"Look at all that runnel needs, and say what to mend."`
+	Completion completionCmd `cmd:"" group:"more" help:"Print what makes bash, zsh or fish complete its words."`
+	VersionCmd versionCmd    `cmd:"" group:"more" name:"version" help:"Print the version."`
 }
 
 // app is what a command works with.
 type app struct {
 	*IO
-	ctx    context.Context
-	path   string // of the database
-	opened *store.Store
+	ctx      context.Context
+	path     string // of the database
+	noPrompt bool
+	opened   *store.Store
 }
 
 // Main runs one command line and gives the exit code. Nothing below it exits.
@@ -104,7 +110,7 @@ func (a *app) run(args []string) (err error) {
 			return env(name)
 		}
 	}
-	a.path = g.DB
+	a.path, a.noPrompt = g.DB, g.NoPrompt || a.isOn("RUNNEL_NO_PROMPT")
 	err = command.Run()
 	if c, isRun := command.Selected().Target.Interface().(runCmd); isRun {
 		err = c.habit(err)

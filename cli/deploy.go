@@ -1,23 +1,21 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
-	"runnel/discover"
-	"runnel/runner"
 	"runnel/store"
 )
 
+// deployCmd is one line of deploy. All that a person is asked for, and all that
+// a project file gives, has a flag here, so that line can write it again.
 type deployCmd struct {
-	Entrypoint        string   `arg:"" optional:"" help:"path/to/file.py:function, or a script's path."`
-	Name              string   `short:"n" placeholder:"NAME" help:"The deployment's name."`
-	Pool              string   `short:"p" env:"RUNNEL_POOL" placeholder:"NAME" help:"Its work pool."`
-	WorkQueue         string   `short:"q" placeholder:"NAME" help:"Its work queue (default: default)."`
+	Entrypoint        string   `arg:"" optional:"" help:"path/to/file.py:function, or a script's path; then the project file is not read."`
+	Name              []string `short:"n" sep:"none" placeholder:"NAME" help:"The deployment's name; without ENTRYPOINT those of the project file: a name, flow/name or a glob; repeatable."`
+	All               bool     `help:"Deploy all of the project file."`
+	File              string   `type:"path" aliases:"prefect-file" placeholder:"FILE" help:"The project file (default: runnel.yaml, else prefect.yaml, of the project root)."`
+	Pool              string   `short:"p" env:"RUNNEL_POOL" placeholder:"NAME" help:"The work pool."`
+	WorkQueue         string   `short:"q" placeholder:"NAME" help:"The work queue (default: default)."`
 	Description       *string  `short:"d" placeholder:"TEXT" help:"What it does (default: the docstring)."`
 	Tag               []string `short:"t" sep:"none" placeholder:"TAG" help:"A tag; repeatable."`
 	Param             []string `sep:"none" placeholder:"NAME=VALUE" help:"A parameter's value; repeatable. NAME:=JSON is always JSON."`
@@ -28,72 +26,74 @@ type deployCmd struct {
 	CollisionStrategy *string  `placeholder:"WORD" help:"When the limit is reached: ENQUEUE, CANCEL_NEW, REPLACE."`
 	EnforceSchema     *bool    `name:"enforce-parameter-schema" negatable:"" help:"Refuse parameters that the signature does not allow (default: yes)."`
 	Paused            *bool    `negatable:"" help:"Start nothing until it is resumed."`
-	Root              string   `type:"path" placeholder:"DIR" help:"The project root (default: the nearest folder with .git, pyproject.toml, runnel.yaml or prefect.yaml)."`
-	CreatePools       bool     `help:"Make a work pool that is missing."`
-	DryRun            bool     `help:"Print the plan and change nothing."`
-	Output            string   `short:"o" enum:"table,json,yaml" default:"table" placeholder:"FORMAT" help:"How to print the plan: table, json, yaml."`
+	FromGit           *bool    `negatable:"" help:"Runs clone the code from its git remote; --no-from-git: they use this folder."`
+	scheduleFlags
+	Build       *bool  `negatable:"" help:"Run the build and push steps of the project file (default: yes)."`
+	Save        *bool  `negatable:"" help:"Write the deployment into the project file."`
+	Prune       bool   `help:"With --all: delete the deployments that came from this file and left it."`
+	Root        string `type:"path" placeholder:"DIR" help:"The project root (default: the nearest folder with .git, pyproject.toml or a project file)."`
+	CreatePools bool   `help:"Make the work pools that are missing."`
+	DryRun      bool   `help:"Print the plan and change nothing."`
+	ExitCode    bool   `help:"With --dry-run: exit with 4 where something would change."`
+	Output      string `short:"o" enum:"table,json,yaml" default:"table" placeholder:"FORMAT" help:"How to print the plan: table, json, yaml."`
 }
 
 // Help ends with examples.
 func (deployCmd) Help() string {
-	return "Examples:\n  runnel deploy flows/report.py:folder_report -n nightly -p my-process-pool\n" +
-		"  runnel deploy flows/report.py:folder_report -n nightly -p my-process-pool --param top=5 -t reports --dry-run"
+	return "In a terminal it asks for what is missing, shows the plan, and asks once more. " +
+		"An entrypoint with a name and a pool makes one deployment and asks nothing. --all, or -n without an entrypoint, " +
+		"deploys what the project file has, in one transaction: flags such as --pool, --work-queue, --job-variable, " +
+		"--tag and --paused then hold for each of them.\n\n" +
+		"Examples:\n  runnel deploy flows/report.py:folder_report -n nightly -p my-process-pool\n" +
+		"  runnel deploy flows/report.py:folder_report -n nightly -p my-process-pool --param top=5 -t reports --dry-run\n" +
+		"  runnel deploy --all --create-pools\n" +
+		"  runnel deploy -n folder-report/* --dry-run --exit-code"
 }
 
 func (c deployCmd) Run(a *app) error {
-	if err := c.missing(); err != nil {
-		return err
+	if c.Output == "table" && a.interactive() && c.asks(a) {
+		return c.wizard(a, a.prompter())
 	}
-	project, err := a.project(c.Root)
+	job, err := c.prepare(a)
 	if err != nil {
 		return err
 	}
-	flow, err := a.readEntrypoint(project, c.Entrypoint)
-	if err != nil {
-		return err
-	}
-	wish, err := c.wish(a, project, flow)
-	if err != nil {
-		return err
-	}
-	s, err := a.store()
-	if err != nil {
-		return err
-	}
-	plan, err := s.Deploy(a.ctx, []store.Wish{wish}, store.DeployOptions{DryRun: c.DryRun, CreatePools: c.CreatePools})
-	if err != nil {
-		return err
-	}
-	if c.Output != "table" {
-		return a.printObject(plan, outputFlag{Output: c.Output})
-	}
-	a.printPlan(project, wish, plan, s)
-	if line := prefectLine(flow, wish.JobVariables); line != "" {
-		a.say("prefect: %s", line)
-	}
-	if !c.DryRun {
-		return a.afterDeploy(s, wish)
+	return job.run()
+}
+
+// check refuses what has no meaning whatever the project holds.
+func (c deployCmd) check() error {
+	switch {
+	case strings.Contains(c.Pool, "="):
+		e := usage("-p names the work pool here, and %q looks like a parameter", c.Pool)
+		e.hint = []string{"a parameter is: --param " + store.Quote(c.Pool)}
+		return e
+	case c.Entrypoint != "" && c.All:
+		return usage("--all deploys the project file, and the line has an entrypoint: give one of both")
+	case c.Entrypoint != "" && len(c.Name) > 1:
+		return usage("one entrypoint makes one deployment, and the line has %d names", len(c.Name))
+	case c.All && len(c.Name) > 0:
+		return usage("--all and -n both say what to deploy: give one of both")
+	case c.Prune && !c.All:
+		return usage("--prune looks at the whole project file: it goes with --all")
+	case c.ExitCode && !c.DryRun:
+		return usage("--exit-code goes with --dry-run: it says whether something would change")
 	}
 	return nil
 }
 
-// missing lists at once all that a deployment lacks, with the flag that gives it.
+// missing lists at once all that a deployment of an entrypoint lacks, with the
+// flag that gives it.
 func (c deployCmd) missing() error {
 	var hints []string
 	if c.Entrypoint == "" {
 		hints = append(hints, "the entrypoint: runnel deploy flows/report.py:folder_report …  (find them: runnel discover)")
 	}
-	if c.Name == "" {
+	if len(c.Name) == 0 {
 		hints = append(hints, "the deployment's name: -n NAME")
 	}
 	if c.Pool == "" {
 		hints = append(hints, "the work pool: -p NAME  (list them: runnel work-pool ls)")
-	}
-	if strings.Contains(c.Pool, "=") {
-		return &exitError{
-			code: exitUsage, message: fmt.Sprintf("-p names the work pool here, and %q looks like a parameter", c.Pool),
-			hint: []string{"a parameter is: --param " + store.Quote(c.Pool)},
-		}
 	}
 	if len(hints) == 0 {
 		return nil
@@ -101,130 +101,26 @@ func (c deployCmd) missing() error {
 	return &exitError{code: exitUsage, message: "this is missing:", hint: hints}
 }
 
-func (c deployCmd) wish(a *app, project project, flow discover.Flow) (store.Wish, error) {
-	w := store.Wish{
-		FlowName: flow.FlowName, Name: c.Name, Entrypoint: flow.Entrypoint, Kind: flow.Kind, Path: project.root,
-		ParameterSchema: flow.Parameters, Docstring: flow.Description, DefaultVersion: a.defaultVersion(project, flow),
-		Description: c.Description, Version: c.Version, EnforceParameterSchema: c.EnforceSchema,
-		Pool: c.Pool, Queue: c.WorkQueue, ConcurrencyLimit: c.ConcurrencyLimit,
-		CollisionStrategy: c.CollisionStrategy, Paused: c.Paused,
-	}
-	if c.Tag != nil {
-		w.Tags = &c.Tag
-	}
-	w.Retries, w.RetryDelays, w.TimeoutSeconds = flowBudget(flow)
-	schema, err := store.ParseParameterSchema(flow.Parameters)
-	if err != nil {
-		return w, fmt.Errorf("read the parameters of %s: %w", flow.Entrypoint, err)
-	}
-	if w.Parameters, err = a.parameters(schema, c.Param, c.Params); err != nil {
-		return w, err
-	}
-	if w.JobVariables, err = jobVariables(c.JobVariable); err != nil {
-		return w, err
-	}
-	if err := checkScript(flow, schema, w.Parameters); err != nil {
-		return w, err
-	}
-	w.Interpreter, err = a.interpreter(project, flow, w.JobVariables)
-	return w, err
-}
-
-// checkScript refuses two parameters that would be one variable.
-func checkScript(flow discover.Flow, schema store.ParameterSchema, parameters store.Values) error {
-	if flow.Kind != discover.KindScript {
+// single refuses the flags that cannot hold for n deployments at once.
+func (c deployCmd) single(n int) error {
+	if n < 2 {
 		return nil
 	}
-	all := store.Values{}
-	for name := range schema.Properties {
-		all[name] = json.RawMessage("0")
+	kept := deployCmd{
+		Name: c.Name, All: c.All, File: c.File, Pool: c.Pool, WorkQueue: c.WorkQueue, Tag: c.Tag, JobVariable: c.JobVariable,
+		Paused: c.Paused, Build: c.Build, Prune: c.Prune, Root: c.Root, CreatePools: c.CreatePools, DryRun: c.DryRun,
+		ExitCode: c.ExitCode, Output: c.Output,
 	}
-	if _, err := runner.ScriptVariables(all.Over(parameters)); err != nil {
-		return &exitError{code: exitRefused, message: err.Error()}
+	if c.Save != nil && !*c.Save {
+		kept.Save = c.Save
 	}
-	return nil
-}
-
-// flowBudget reads the literal retries, delays and timeout of a decorator or
-// a script's block.
-func flowBudget(flow discover.Flow) (retries int, delays []float64, timeout *float64) {
-	if n, ok := flow.Options["retries"].Number(); ok && n > 0 {
-		retries = int(n)
+	extra := c.flagsBeyond(kept)
+	if len(extra) == 0 {
+		return nil
 	}
-	if n, ok := flow.Options["timeout_seconds"].Number(); ok && n > 0 {
-		timeout = &n
+	return &exitError{
+		code:    exitUsage,
+		message: fmt.Sprintf("%s: for one deployment, and %d are chosen", strings.Join(extra, ", "), n),
+		hint:    []string{"choose one with -n NAME; for all of them there are --pool, --work-queue, --job-variable, --tag and --paused"},
 	}
-	delay := flow.Options["retry_delay_seconds"]
-	if n, ok := delay.Number(); ok && n > 0 {
-		delays = []float64{n}
-	}
-	if list, ok := delay.Value.([]any); ok && delay.Literal {
-		for _, item := range list {
-			if n, ok := (discover.Option{Literal: true, Value: item}).Number(); ok {
-				delays = append(delays, n)
-			}
-		}
-	}
-	return retries, delays, timeout
-}
-
-// parameters reads --params, then each -p over it.
-func (a *app) parameters(schema store.ParameterSchema, args []string, object string) (store.Values, error) {
-	if len(args) == 0 && object == "" {
-		return nil, nil
-	}
-	text, err := a.text(object)
-	if err != nil {
-		return nil, err
-	}
-	values, err := store.ParseValues([]byte(text))
-	if err != nil {
-		e := usage("--params: %s is no JSON object", clip(text, 100))
-		if problem := json.Unmarshal([]byte(text), new(any)); problem != nil {
-			e.message += ": " + problem.Error()
-		}
-		e.hint = []string{`such as {"top": 3}`}
-		return nil, e
-	}
-	for _, arg := range args {
-		name, value, err := schema.Parse(arg)
-		if err != nil {
-			return nil, err
-		}
-		values[name] = value
-	}
-	return values, nil
-}
-
-// text gives the argument itself, what @FILE holds, or stdin for "-".
-func (a *app) text(arg string) (string, error) {
-	switch {
-	case arg == "-":
-		b, err := io.ReadAll(a.In)
-		return string(b), err
-	case strings.HasPrefix(arg, "@"):
-		path := arg[1:]
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(a.Dir, path)
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return "", &exitError{code: exitUsage, message: "--params: " + err.Error()}
-		}
-		return string(b), nil
-	}
-	return arg, nil
-}
-
-func jobVariables(args []string) (store.Values, error) {
-	if len(args) == 0 {
-		return nil, nil
-	}
-	values := store.Values{}
-	for _, arg := range args {
-		if err := values.ParseJobVariable(arg); err != nil {
-			return nil, err
-		}
-	}
-	return values, nil
 }

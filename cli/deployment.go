@@ -1,18 +1,22 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"runnel/store"
 )
 
 type deploymentCmd struct {
-	Ls      deploymentLsCmd      `cmd:"" aliases:"list" help:"List the deployments."`
-	Inspect deploymentInspectCmd `cmd:"" help:"Show one deployment."`
-	Run     runCmd               `cmd:"" help:"Make a flow run of a deployment: the same as runnel run."`
-	Pause   deploymentPauseCmd   `cmd:"" help:"Start no runs of it until it is resumed."`
-	Resume  deploymentResumeCmd  `cmd:"" help:"Lift a pause."`
+	Ls       deploymentLsCmd      `cmd:"" aliases:"list" help:"List the deployments."`
+	Inspect  deploymentInspectCmd `cmd:"" help:"Show one deployment."`
+	Run      runCmd               `cmd:"" help:"Make a flow run of a deployment: the same as runnel run."`
+	Pause    deploymentPauseCmd   `cmd:"" help:"Start no runs of it until it is resumed."`
+	Resume   deploymentResumeCmd  `cmd:"" help:"Lift a pause."`
+	Backfill backfillCmd          `cmd:"" help:"Make the runs of a past window's ticks, each once."`
+	Schedule scheduleCmd          `cmd:"" aliases:"schedules" help:"Look at a deployment's schedules and change them."`
 }
 
 type deploymentLsCmd struct {
@@ -24,31 +28,92 @@ func (deploymentLsCmd) Help() string {
 	return "Examples:\n  runnel deployment ls\n  runnel deployment ls -o name"
 }
 
+// deploymentRow is a deployment as ls shows it.
+type deploymentRow struct {
+	store.Deployment
+	Next    *time.Time `json:"next"`     // its schedules' next tick
+	LastRun *store.Run `json:"last_run"` // the newest that has begun
+	Workers int        `json:"workers"`  // that poll its pool
+}
+
 func (c deploymentLsCmd) Run(a *app) error {
 	s, err := a.settled()
 	if err != nil {
 		return err
 	}
-	deployments, err := s.Deployments(a.ctx)
+	rows, err := deploymentRows(a.ctx, s)
 	if err != nil {
 		return err
 	}
-	return list[store.Deployment]{
-		items:   deployments,
-		name:    func(d store.Deployment) string { return d.FullName },
-		columns: []string{"Name", "Work Pool", "Queue", "Status", "Tags", "Entrypoint", "Updated"},
-		row: func(d store.Deployment) []string {
-			return []string{
-				d.FullName, orDash(d.WorkPoolName), orDash(d.WorkQueueName), deploymentStatus(d),
-				orDash(clean(strings.Join(d.Tags, ", "))), d.Entrypoint, a.ago(d.Updated),
-			}
+	return list[deploymentRow]{
+		items:   rows,
+		name:    func(d deploymentRow) string { return d.FullName },
+		columns: []string{"Name", "Work Pool", "Worker", "Next", "Last"},
+		row: func(d deploymentRow) []string {
+			return []string{d.FullName, orDash(d.WorkPoolName), onlineText(d.Workers), a.nextColumn(d), a.lastColumn(d)}
 		},
 		empty: "no deployments yet; find a flow and deploy it: runnel discover",
 	}.print(a.IO, c.outputFlag)
 }
 
+func deploymentRows(ctx context.Context, s *store.Store) ([]deploymentRow, error) {
+	deployments, err := s.Deployments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last, err := s.LastRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pools, err := s.WorkPools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	workers := map[string]int{}
+	for _, p := range pools {
+		workers[p.Name] = p.Workers
+	}
+	rows := make([]deploymentRow, len(deployments))
+	for i, d := range deployments {
+		rows[i] = deploymentRow{Deployment: d.Masked(), Workers: workers[d.WorkPoolName]}
+		if first, found := nextOf(d); found {
+			rows[i].Next = first.Next
+		}
+		if r, found := last[d.ID]; found {
+			rows[i].LastRun = &r
+		}
+	}
+	return rows, nil
+}
+
+func onlineText(workers int) string {
+	if workers == 0 {
+		return "none"
+	}
+	return "online"
+}
+
+// nextColumn is when a deployment runs next, or that it does not.
+func (a *app) nextColumn(d deploymentRow) string {
+	switch {
+	case paused(d.Deployment):
+		return "paused"
+	case d.Next == nil:
+		return "-"
+	}
+	return a.ago(*d.Next)
+}
+
+func (a *app) lastColumn(d deploymentRow) string {
+	if d.LastRun == nil {
+		return "-"
+	}
+	state := d.LastRun.State
+	return a.colour(a.OutTerminal, stateColours[string(state.Type)], state.Name) + " " + duration(a.Clock().Sub(state.Timestamp))
+}
+
 func deploymentStatus(d store.Deployment) string {
-	if d.Paused || d.OperatorPaused {
+	if paused(d) {
 		return "paused"
 	}
 	return "active"
@@ -73,6 +138,7 @@ func (c deploymentInspectCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	d = d.Masked()
 	switch {
 	case c.machine():
 		return a.printObject(d, c.outputFlag)
@@ -81,6 +147,9 @@ func (c deploymentInspectCmd) Run(a *app) error {
 		return nil
 	}
 	a.showDeployment(d)
+	if err := a.showDropped(s, d); err != nil {
+		return err
+	}
 	pool, err := s.WorkPool(a.ctx, d.WorkPoolName)
 	if err == nil {
 		if line := noWorker(pool); line != "" {
@@ -105,6 +174,7 @@ func (a *app) showDeployment(d store.Deployment) {
 		{"tags", clean(strings.Join(d.Tags, ", "))},
 		{"concurrency limit", limitText(d.ConcurrencyLimit) + collisionText(d)},
 		{"job variables", nonEmptyObject(compactJSON(d.JobVariables))},
+		{"pull steps", stepLines(d.PullSteps)},
 	}
 	if d.Retries > 0 {
 		pairs = append(pairs, [2]string{"retries", fmt.Sprint(d.Retries)})
@@ -112,9 +182,11 @@ func (a *app) showDeployment(d store.Deployment) {
 	if d.TimeoutSeconds != nil {
 		pairs = append(pairs, [2]string{"timeout", fmt.Sprintf("%gs", *d.TimeoutSeconds)})
 	}
+	pairs = append(pairs, missedPairs(d)...)
 	pairs = append(pairs, [2]string{"created", a.local(d.Created)}, [2]string{"updated", a.local(d.Updated)})
 	a.pairs(pairs)
 	a.showParameters(d)
+	a.showSchedules(d)
 }
 
 func collisionText(d store.Deployment) string {
@@ -188,4 +260,14 @@ func (a *app) setPaused(target string, paused bool) error {
 	a.print("resumed %s", d.FullName)
 	a.ring(s, d.WorkPoolName)
 	return nil
+}
+
+// stepLines shows a step a line, its hidden values by what stands for them.
+func stepLines(steps []store.Step) string {
+	var lines []string
+	for _, step := range steps {
+		shown := step.Masked()
+		lines = append(lines, strings.TrimSpace(clean(step.Name+" "+nonEmptyObject(compactJSON(shown.Arguments)))))
+	}
+	return strings.Join(lines, "\n")
 }

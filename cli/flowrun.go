@@ -21,6 +21,7 @@ type flowRunLsCmd struct {
 	Deployment string   `placeholder:"FLOW/NAME" help:"Only of this deployment."`
 	Flow       string   `aliases:"flow-name" placeholder:"NAME" help:"Only of this flow."`
 	Pool       string   `short:"p" placeholder:"NAME" help:"Only of this work pool."`
+	Dropped    bool     `help:"The ticks of schedules that became no run, and why."`
 	Since      string   `placeholder:"TIME" help:"Only created since: 2h, 3d, or 2026-12-01T08:00."`
 	Limit      int      `short:"l" default:"20" placeholder:"N" help:"At most so many (default: 20; 0: all)."`
 	outputFlag
@@ -34,6 +35,9 @@ func (flowRunLsCmd) Help() string {
 func (c flowRunLsCmd) Run(a *app) error {
 	if c.Limit < 0 {
 		return usage("--limit: %d; it is 0 or more", c.Limit)
+	}
+	if c.Dropped {
+		return c.dropped(a)
 	}
 	s, err := a.settled()
 	if err != nil {
@@ -53,6 +57,9 @@ func (c flowRunLsCmd) Run(a *app) error {
 	more := c.Limit > 0 && len(runs) > c.Limit
 	if more {
 		runs = runs[:c.Limit]
+	}
+	if c.machine() {
+		runs = a.masked(s, runs)
 	}
 	err = list[store.Run]{
 		items:   runs,
@@ -155,7 +162,7 @@ func (c flowRunInspectCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	i := inspection{Run: run}
+	i := inspection{Run: a.masked(s, []store.Run{run})[0]}
 	if i.History, err = s.Events(a.ctx, run.ID); err != nil {
 		return err
 	}
@@ -176,6 +183,25 @@ func (c flowRunInspectCmd) Run(a *app) error {
 	return nil
 }
 
+// masked are runs as they may be printed: what came from the environment of
+// their deployment is shown as its template.
+func (a *app) masked(s *store.Store, runs []store.Run) []store.Run {
+	known := map[string]store.Deployment{}
+	for i, r := range runs {
+		if r.Deployment == nil {
+			continue
+		}
+		d, read := known[*r.Deployment]
+		if !read {
+			// One that was deleted has nothing to compare with.
+			d, _ = s.Deployment(a.ctx, *r.Deployment)
+			known[*r.Deployment] = d
+		}
+		runs[i] = r.Masked(d)
+	}
+	return runs
+}
+
 func (a *app) showInspection(s *store.Store, i inspection) {
 	r := i.Run
 	pairs := [][2]string{
@@ -190,6 +216,7 @@ func (a *app) showInspection(s *store.Store, i inspection) {
 		{"work pool", r.WorkPoolName},
 		{"work queue", r.WorkQueueName},
 		{"worker", r.WorkerName},
+		{"tick", tickOf(r)},
 		{"expected start", a.local(r.ExpectedStartTime)},
 		{"result", clip(string(i.Result), 2000)},
 	}

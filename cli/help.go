@@ -33,14 +33,31 @@ func (a *app) printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	return nil
 }
 
-// rootHelp fits a terminal of 24 lines.
+// rootHelp fits a terminal of 24 lines: the commands of the group "more" are
+// only named.
 func (a *app) rootHelp(root *kong.Node) {
 	a.print("%s\n\nUsage: runnel COMMAND [flags]\n", root.Help)
-	a.columns(commandRows(root))
-	a.print("")
-	a.columns(flagRows(root.Flags)[1:]) // the last line tells of --help
-	a.print("\nExit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 5-7 a run's own.")
-	a.print("New here: runnel quickstart. Of one command: runnel COMMAND --help.")
+	var more []string
+	var rows [][2]string
+	for _, row := range commandRows(root) {
+		if isMore(root, row[0]) {
+			more = append(more, row[0])
+			continue
+		}
+		rows = append(rows, row)
+	}
+	a.columns(rows)
+	a.print("More: %s\n", strings.Join(more, ", "))
+	a.columns(flagRows(root.Flags)[1:]) // --help is named below
+	a.print("\nNew here: runnel quickstart. Of one command: runnel COMMAND --help.")
+	a.print("Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused; of a run that was")
+	a.print("watched: 5 failed, 6 cancelled, 7 crashed; 124 watching timed out, 130 interrupted.")
+}
+
+func isMore(root *kong.Node, name string) bool {
+	return slices.ContainsFunc(root.Children, func(n *kong.Node) bool {
+		return n.Name == name && n.Tag != nil && n.Tag.Group == "more"
+	})
 }
 
 func (a *app) groupHelp(node *kong.Node) {

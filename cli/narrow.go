@@ -42,7 +42,7 @@ func firstWord(args []string) string {
 		switch arg := args[i]; {
 		case arg == "--db":
 			i++
-		case arg == "--no-color", strings.HasPrefix(arg, "--db="):
+		case arg == "--no-color", arg == "--no-prompt", strings.HasPrefix(arg, "--db="):
 		default:
 			return arg
 		}
@@ -73,7 +73,8 @@ func (a *app) parse(g *grammar, args []string, options ...kong.Option) (*kong.Co
 		if parser, err := kong.New(narrow, options...); err == nil {
 			if command, err := parser.Parse(args); err == nil {
 				globals := reflect.ValueOf(narrow).Elem()
-				g.DB, g.NoColor = globals.FieldByName("DB").String(), globals.FieldByName("NoColor").Bool()
+				g.DB = globals.FieldByName("DB").String()
+				g.NoColor, g.NoPrompt = globals.FieldByName("NoColor").Bool(), globals.FieldByName("NoPrompt").Bool()
 				return command, nil
 			}
 		}

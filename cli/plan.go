@@ -3,33 +3,129 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"runnel/store"
 )
 
-// printPlan prints what a deploy did, or with --dry-run would do.
-func (a *app) printPlan(p project, w store.Wish, plan store.Plan, s *store.Store) {
-	header := "root " + p.root
-	if w.Interpreter != "" {
-		header += " · python " + w.Interpreter
-	}
-	a.say("%s", a.colour(a.ErrTerminal, faint, header+" · database "+s.Path()))
-	for _, pool := range plan.Pools {
-		a.print("%s work pool %s", a.colour(a.OutTerminal, green, "+"), pool)
-	}
-	for _, change := range plan.Changes {
-		a.printChange(change)
-	}
-	if !plan.Applied {
-		a.say("nothing was changed (--dry-run)")
-	}
+// note is one kind of warning, with what it is about.
+type note struct {
+	text  string
+	items []string
 }
 
-func (a *app) printChange(c store.Change) {
-	colours := map[string]string{"+": green, "~": yellow, "=": faint}
-	a.print("%s %s", a.colour(a.OutTerminal, colours[c.Action], c.Action), c.Deployment)
+// notes are kept in the order in which their kinds came up.
+type notes []note
+
+func (n *notes) add(format string, args ...any) { n.about(fmt.Sprintf(format, args...)) }
+
+// about adds items to the kind of warning that has this text.
+func (n *notes) about(text string, items ...string) {
+	for i, known := range *n {
+		if known.text == text {
+			(*n)[i].items = append(known.items, items...)
+			return
+		}
+	}
+	*n = append(*n, note{text, items})
+}
+
+// shownItems is how many items of a kind of warning are named.
+const shownItems = 5
+
+func (n note) String() string {
+	if len(n.items) == 0 {
+		return n.text
+	}
+	items := slices.Compact(slices.Sorted(slices.Values(n.items)))
+	more := ""
+	if extra := len(items) - shownItems; extra > 0 {
+		items, more = items[:shownItems], fmt.Sprintf(" and %d more", extra)
+	}
+	return n.text + ": " + strings.Join(items, ", ") + more
+}
+
+// show prints what a deploy did, or would do: a header, a line a change, a line
+// a kind of warning, and the counts.
+func (j *deployJob) show(plan store.Plan) error {
+	if j.c.Output != "table" {
+		return j.printObject(plan, outputFlag{Output: j.c.Output})
+	}
+	j.header()
+	if !plan.Applied {
+		j.listSteps()
+	}
+	for _, pool := range plan.Pools {
+		j.print("%s work pool %s", j.colour(j.OutTerminal, green, "+"), pool)
+	}
+	same := 0
+	for _, change := range plan.Changes {
+		if change.Action == "=" && j.many() {
+			same++
+			continue
+		}
+		j.printChange(change, j.many())
+	}
+	if same > 0 {
+		j.print("%s", j.colour(j.OutTerminal, faint, fmt.Sprintf("= %d unchanged", same)))
+	}
+	j.warn(plan)
+	if j.many() {
+		j.print("%s", counts(plan))
+	}
+	if j.c.DryRun {
+		j.say("nothing was changed (--dry-run)")
+	}
+	return nil
+}
+
+// many is true where the plan is of a project file: unchanged ones are counted.
+func (j *deployJob) many() bool { return j.file != nil }
+
+// header is the first line: what the paths and names of the plan refer to.
+func (j *deployJob) header() {
+	if j.headed {
+		return
+	}
+	j.headed = true
+	words := []string{"root " + j.project.root}
+	if j.file != nil {
+		words = append(words, "file "+filepath.Base(j.file.Path))
+	}
+	var pythons []string
+	for _, w := range j.wishes {
+		if w.Interpreter != "" && !slices.Contains(pythons, w.Interpreter) {
+			pythons = append(pythons, w.Interpreter)
+		}
+	}
+	if len(pythons) > 0 {
+		words = append(words, "python "+strings.Join(pythons, ", "))
+	}
+	path, _ := j.database() // it was opened, or is not there
+	if j.opened != nil {
+		path = j.opened.Path()
+	} else {
+		path += " (not made yet)"
+	}
+	words = append(words, "database "+path)
+	j.say("%s", j.colour(j.ErrTerminal, faint, strings.Join(words, " · ")))
+}
+
+func (a *app) printChange(c store.Change, short bool) {
+	colours := map[string]string{"+": green, "~": yellow, "-": red, "=": faint}
+	head := a.colour(a.OutTerminal, colours[c.Action], c.Action) + " " + c.Deployment
+	if short && c.Action == "+" {
+		a.print("%s  %s", head, newText(c))
+		return
+	}
+	a.print("%s", head)
 	for _, f := range c.Fields {
+		if f.Field == "schedules" {
+			a.printScheduleChange(f)
+			continue
+		}
 		if c.Action == "+" {
 			if text := fieldText(f); text != "" {
 				a.print("    %s: %s", f.Field, text)
@@ -41,22 +137,99 @@ func (a *app) printChange(c store.Change) {
 	for _, kept := range c.Kept {
 		a.print("    kept: %s", kept)
 	}
-	if len(c.Unknown) > 0 {
-		a.say("a process pool does not know these job variables; they are kept, and ignored at a run: %s",
-			strings.Join(c.Unknown, ", "))
+}
+
+// newText is a new deployment on one line: where its code is and where it runs.
+func newText(c store.Change) string {
+	var words []string
+	for _, f := range c.Fields {
+		switch f.Field {
+		case "entrypoint":
+			words = append(words, valueText(f.New))
+		case "work_pool":
+			words = append(words, "pool "+valueText(f.New))
+		case "schedules":
+			for _, line := range scheduleLines(f.New) {
+				_, what, _ := strings.Cut(line, ": ")
+				words = append(words, clean(what))
+			}
+		case "paused":
+			words = append(words, "paused")
+		}
+	}
+	return strings.Join(words, " · ")
+}
+
+func counts(plan store.Plan) string {
+	number := map[string]int{}
+	for _, c := range plan.Changes {
+		number[c.Action]++
+	}
+	text := fmt.Sprintf("%d new, %d changed, %d unchanged", number["+"], number["~"], number["="])
+	if number["-"] > 0 {
+		text += fmt.Sprintf(", %d deleted", number["-"])
+	}
+	if len(plan.Pools) > 0 {
+		text += ", " + plural(len(plan.Pools), "work pool") + " to be made"
+		if plan.Applied {
+			text = strings.TrimSuffix(text, " to be made") + " made"
+		}
+	}
+	return text
+}
+
+// warn says what the plan gives to think, one line a kind.
+func (j *deployJob) warn(plan store.Plan) {
+	all := slices.Clone(j.notes)
+	for _, c := range plan.Changes {
+		for _, warning := range c.Warnings {
+			all.about("note: "+warning, j.mention(c)...)
+		}
+		if len(c.Unknown) > 0 {
+			all.about("a process pool does not know these job variables; they are kept, and ignored at a run", c.Unknown...)
+		}
+		if c.Action == "=" && j.many() {
+			for _, kept := range c.Kept {
+				all.about("kept: "+kept, c.Deployment)
+			}
+		}
+	}
+	if j.Env("CI") != "" {
+		for i, w := range j.wishes {
+			if w.PullSteps == nil || len(*w.PullSteps) == 0 {
+				all.about("CI is set and there is no pull step: runs use this checkout, " + j.orders[i].root + ", which must stay")
+				break
+			}
+		}
+	}
+	if len(plan.Left) > 0 {
+		all.about("no longer in the file, and still there (--all --prune deletes them)", plan.Left...)
+	}
+	prefect := map[string]bool{}
+	for i, o := range j.orders {
+		if line := prefectLine(o.flow, j.wishes[i].JobVariables); line != "" && !prefect[line] {
+			prefect[line] = true
+			all.add("prefect: %s", line)
+		}
+	}
+	for _, n := range all {
+		j.say("%s", n)
 	}
 }
 
 // fieldText is a new field's value. What only says the default, and the
 // schema, which discover shows, are left out.
 func fieldText(f store.FieldChange) string {
-	if f.Field == "parameter_schema" || f.Field == "path" || f.Field == "interpreter" {
+	if f.Field == "parameter_schema" || f.Field == "path" || f.Field == "interpreter" || f.Field == "project_file" {
 		return ""
 	}
 	return valueText(f.New)
 }
 
 func changeText(f store.FieldChange) string {
+	if f.Hidden {
+		return "changed, hidden"
+	}
 	if f.Field == "parameter_schema" {
 		return schemaChange(f)
 	}
@@ -105,21 +278,42 @@ func valueText(value any) string {
 	return string(b)
 }
 
-// afterDeploy says what must be running for anything to happen, and how to
-// run the deployment.
-func (a *app) afterDeploy(s *store.Store, w store.Wish) error {
-	d, err := s.Deployment(a.ctx, w.FlowName+"/"+w.Name)
+// mention names a deployment where there are several to tell apart.
+func (j *deployJob) mention(c store.Change) []string {
+	if j.many() {
+		return []string{c.Deployment}
+	}
+	return nil
+}
+
+// next says what must be running for anything to happen, and how to run what
+// was deployed.
+func (j *deployJob) next() error {
+	s, err := j.store()
 	if err != nil {
 		return err
 	}
-	pool, err := s.WorkPool(a.ctx, d.WorkPoolName)
-	if err != nil {
-		return err
+	told := map[string]bool{}
+	for i, w := range j.wishes {
+		d, err := s.Deployment(j.ctx, w.FlowName+"/"+w.Name)
+		if err != nil {
+			return err
+		}
+		if !told[d.WorkPoolName] {
+			told[d.WorkPoolName] = true
+			pool, err := s.WorkPool(j.ctx, d.WorkPoolName)
+			if err != nil {
+				return err
+			}
+			if line := noWorker(pool); line != "" {
+				j.say("%s", line)
+			}
+		}
+		if i == len(j.wishes)-1 {
+			j.sayNext(d)
+			j.say("run it: runnel run %s", store.Quote(d.FullName))
+		}
 	}
-	if line := noWorker(pool); line != "" {
-		a.say("%s", line)
-	}
-	a.say("run it: runnel run %s", store.Quote(d.FullName))
 	return nil
 }
 

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,10 +36,10 @@ func (a *app) project(root string) (project, error) {
 
 // readEntrypoint reads one entrypoint. As typed it is relative to the current
 // folder; as kept, to the root.
-func (a *app) readEntrypoint(p project, entrypoint string) (discover.Flow, error) {
+func (a *app) readEntrypoint(p project, reader *discover.Reader, entrypoint string) (discover.Flow, error) {
 	file, function, named := cutEntrypoint(entrypoint)
 	if looksLikeModule(file, named) {
-		return found(discover.Entrypoint(p.root, entrypoint))
+		return found(reader.Entrypoint(entrypoint))
 	}
 	full := file
 	if !filepath.IsAbs(full) {
@@ -54,7 +52,7 @@ func (a *app) readEntrypoint(p project, entrypoint string) (discover.Flow, error
 	if named {
 		path += ":" + function
 	}
-	return found(discover.Entrypoint(p.root, path))
+	return found(reader.Entrypoint(path))
 }
 
 // cutEntrypoint splits at the last colon, and leaves a Windows drive alone.
@@ -136,23 +134,6 @@ func (a *app) environments(p project) []string {
 func isExecutable(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0
-}
-
-// defaultVersion is the commit of a clean checkout, else a hash of the file.
-func (a *app) defaultVersion(p project, flow discover.Flow) string {
-	if commit := discover.GitVersion(a.ctx, p.root); commit != "" {
-		return commit
-	}
-	path := flow.File
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(p.root, path)
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:])[:12]
 }
 
 // prefectLine says which package `import prefect` will find, and why.

@@ -75,7 +75,7 @@ func (c runCmd) newRun(a *app, schema store.ParameterSchema) (n store.NewRun, er
 	if n.Parameters, err = a.parameters(schema, c.Param, c.Params); err != nil {
 		return n, err
 	}
-	if n.JobVariables, err = jobVariables(c.JobVariable); err != nil {
+	if n.JobVariables, err = jobVariables(nil, c.JobVariable); err != nil {
 		return n, err
 	}
 	if c.Timeout != "" {
@@ -200,7 +200,7 @@ func (c runCmd) created(a *app, s *store.Store, run store.Run, existed bool) {
 func (c runCmd) printRun(a *app, run store.Run) error {
 	switch f := (outputFlag{Output: c.Output}); {
 	case f.machine():
-		return a.printObject(run, f)
+		return a.printObject(a.masked(a.opened, []store.Run{run})[0], f)
 	case f.Output == "name":
 		a.print("%s", run.ID)
 	}
@@ -272,7 +272,7 @@ func (c runCmd) entrypoint(a *app, s *store.Store) error {
 	if err != nil {
 		return err
 	}
-	flow, err := a.readEntrypoint(p, c.Target)
+	flow, err := a.readEntrypoint(p, discover.NewReader(p.root), c.Target)
 	if err != nil {
 		return err
 	}

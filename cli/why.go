@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"runnel/runner"
 	"runnel/store"
@@ -14,15 +16,16 @@ type whyCmd struct {
 
 // Help ends with examples.
 func (whyCmd) Help() string {
-	return "Examples:\n  runnel why amber-otter\n  runnel why folder-report/nightly"
+	return "Of a deployment that has schedules it says what the next tick waits for, then how the last run ended.\n\n" +
+		"Examples:\n  runnel why amber-otter\n  runnel why folder-report/nightly"
 }
 
 // reason is what why -o json prints.
 type reason struct {
-	ID    store.ID    `json:"id"`
-	Name  string      `json:"name"`
-	State store.State `json:"state"`
-	Why   string      `json:"why"`
+	ID    store.ID     `json:"id"`
+	Name  string       `json:"name"`
+	State *store.State `json:"state"` // null for a deployment without a coming run
+	Why   string       `json:"why"`
 }
 
 func (c whyCmd) Run(a *app) error {
@@ -30,23 +33,62 @@ func (c whyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	run, err := a.oneToRead(s, c.FlowRun)
-	if err != nil {
-		return err
-	}
-	sentence, err := a.why(s, run)
+	reasons, err := a.reasons(s, c.FlowRun)
 	if err != nil {
 		return err
 	}
 	switch {
 	case c.machine():
-		return a.printObject(reason{run.ID, run.Name, run.State, sentence}, c.outputFlag)
+		return a.printObject(reasons[0], c.outputFlag)
 	case c.Output == "name":
-		a.print("%s", run.ID)
-	default:
-		a.print("%s: %s", run.Name, sentence)
+		a.print("%s", reasons[0].ID)
+		return nil
+	}
+	for _, r := range reasons {
+		a.print("%s: %s", r.Name, r.Why)
 	}
 	return nil
+}
+
+// reasons is what there is to say of a target: of a run, or of a deployment
+// that has schedules first of its next tick, then of its last run.
+func (a *app) reasons(s *store.Store, target string) ([]reason, error) {
+	d, err := s.Deployment(a.ctx, target)
+	isDeployment := err == nil && len(d.Schedules) > 0
+	if !isDeployment || !strings.Contains(target, "/") {
+		run, runErr := a.oneToRead(s, target)
+		var known *store.Error
+		if !isDeployment || !errors.As(runErr, &known) || known.Code != store.NotFound {
+			if runErr != nil {
+				return nil, runErr
+			}
+			r, err := a.reasonOf(s, run)
+			return []reason{r}, err
+		}
+	}
+	next, err := a.nextReason(s, d)
+	if err != nil {
+		return nil, err
+	}
+	reasons := []reason{next}
+	run, found, err := s.LastRun(a.ctx, d.ID)
+	if err != nil || !found {
+		return reasons, err
+	}
+	last, err := a.reasonOf(s, run)
+	return append(reasons, last), err
+}
+
+func (a *app) reasonOf(s *store.Store, r store.Run) (reason, error) {
+	sentence, err := a.why(s, r)
+	if err != nil {
+		return reason{}, err
+	}
+	late, err := a.lateText(s, r)
+	if late != "" {
+		sentence += "; " + late
+	}
+	return reason{r.ID, r.Name, &r.State, sentence}, err
 }
 
 // why says in a sentence what a run waits for, or how it ended.

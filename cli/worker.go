@@ -262,7 +262,7 @@ func (t *workerTerminal) streamsOutput(run store.Run) bool {
 		}
 	}
 	v, err := store.MergeJobVariables(layers...)
-	return err == nil && (v.StreamOutput == nil || *v.StreamOutput)
+	return err != nil || v.StreamOutput == nil || *v.StreamOutput // an error: it is a template's, known when it runs
 }
 
 // closeTime is how long a worker waits for a slow terminal when it ends.

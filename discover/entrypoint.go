@@ -1,6 +1,8 @@
 package discover
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path"
@@ -56,7 +58,38 @@ func (e *EntrypointError) Error() string {
 // parameters. Paths are relative to root, or absolute. The error is an
 // *EntrypointError.
 func Entrypoint(root, entrypoint string) (Flow, error) {
-	e := &entry{root: root, given: entrypoint}
+	return NewReader(root).Entrypoint(entrypoint)
+}
+
+// Reader reads entrypoints below one root, each Python file once. It is for one
+// goroutine.
+type Reader struct{ project *project }
+
+// NewReader reads below root.
+func NewReader(root string) *Reader { return &Reader{newProject(root)} }
+
+// Version tells a file's contents apart: 12 hex digits of their SHA-256; "" for
+// one that cannot be read.
+func (r *Reader) Version(file string) string {
+	sum := [sha256.Size]byte{}
+	if o := r.project.read[file]; o != nil && o.err == nil {
+		sum = o.sum
+	} else {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(r.project.root, filepath.FromSlash(file))
+		}
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return ""
+		}
+		sum = sha256.Sum256(raw)
+	}
+	return hex.EncodeToString(sum[:])[:12]
+}
+
+// Entrypoint is the function of that name.
+func (r *Reader) Entrypoint(entrypoint string) (Flow, error) {
+	e := &entry{project: r.project, root: r.project.root, given: entrypoint}
 	file, name, ok := splitEntrypoint(entrypoint)
 	if !ok {
 		return e.whole()
@@ -79,8 +112,9 @@ func splitEntrypoint(s string) (file, name string, ok bool) {
 
 // entry is one entrypoint while it is looked up.
 type entry struct {
-	root  string
-	given string
+	project *project
+	root    string
+	given   string
 }
 
 func (e *entry) fail(kind, file, reason string) *EntrypointError {
@@ -110,6 +144,9 @@ func (e *entry) find(name string) (string, error) {
 	}
 	if info, err := os.Stat(e.full(rel)); err == nil && info.IsDir() {
 		return "", e.fail(FileUnreadable, rel, "is a folder")
+	}
+	if filepath.IsAbs(name) {
+		return "", e.fail(FileMissing, name, "no such file")
 	}
 	missing := e.fail(FileMissing, rel, "no such file")
 	missing.Near = e.nearFiles(rel)
@@ -168,7 +205,7 @@ func (e *entry) whole() (Flow, error) {
 
 // only is file.py alone.
 func (e *entry) only(rel string) (Flow, error) {
-	found := scanPythonFully(newProject(e.root), rel)
+	found := scanPythonFully(e.project, rel)
 	if len(found.Flows) == 0 && len(found.Skipped) > 0 {
 		return Flow{}, e.skipped(found.Skipped[0])
 	}
@@ -248,15 +285,19 @@ func (e *entry) script(rel string) (Flow, error) {
 
 // function is a named function of a Python file.
 func (e *entry) function(rel, name string) (Flow, error) {
-	raw, err := os.ReadFile(e.full(rel))
-	if err != nil {
-		return Flow{}, e.fail(FileUnreadable, rel, reasonOf(err))
+	o := e.project.open(rel)
+	switch {
+	case o.err != nil:
+		return Flow{}, e.fail(FileUnreadable, rel, reasonOf(o.err))
+	case o.skip != nil:
+		return Flow{}, e.skipped(*o.skip)
 	}
-	f, skip := openPython(newProject(e.root), rel, raw)
-	if skip != nil {
-		return Flow{}, e.skipped(*skip)
+	if !o.asked {
+		o.flows, _ = o.file.flows()
+		o.asked = true
 	}
-	flow, found := f.byName(name)
+	f := o.file
+	flow, found := f.byName(name, o.flows)
 	if !found {
 		return Flow{}, e.missing(f, name)
 	}
@@ -271,8 +312,7 @@ func (e *entry) function(rel, name string) (Flow, error) {
 // byName is the flow or plain function of a qualified name; the last of several
 // definitions, which is the one that a run would call. A function that cannot be
 // deployed is found by its bare name, to say why.
-func (f *pyFile) byName(name string) (Flow, bool) {
-	flows, _ := f.flows()
+func (f *pyFile) byName(name string, flows []Flow) (Flow, bool) {
 	var out Flow
 	found := false
 	for _, flow := range flows {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -59,19 +60,18 @@ func gitFiles(ctx context.Context, dir string) (files []string, ok bool) {
 	return files, true
 }
 
-// projectMarks make a folder a project's root.
-var projectMarks = [...]string{".git", "pyproject.toml", "runnel.yaml", "prefect.yaml"}
+// projectMarks make a folder a project's root, beside projectFiles.
+var projectMarks = [...]string{".git", "pyproject.toml"}
 
 // ProjectRoot is the nearest folder at or above from that holds .git,
-// pyproject.toml, runnel.yaml or prefect.yaml; from itself (absolute) where none
-// does.
+// pyproject.toml or a project file; from itself (absolute) where none does.
 func ProjectRoot(from string) string {
 	start, err := filepath.Abs(from)
 	if err != nil {
 		return from
 	}
 	for dir := start; ; dir = filepath.Dir(dir) {
-		for _, mark := range projectMarks {
+		for _, mark := range slices.Concat(projectMarks[:], projectFiles[:]) {
 			if _, err := os.Lstat(filepath.Join(dir, mark)); err == nil {
 				return dir
 			}

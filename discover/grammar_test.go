@@ -106,7 +106,8 @@ func schemaOf(t *testing.T, source string) string {
 	if skip != nil {
 		t.Fatalf("%d: %s", skip.Line, skip.Reason)
 	}
-	flow, ok := f.byName("f")
+	flows, _ := f.flows()
+	flow, ok := f.byName("f", flows)
 	if !ok {
 		t.Fatal("no function f")
 	}

@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"crypto/sha256"
 	"os"
 	"path"
 	"path/filepath"
@@ -15,11 +16,21 @@ const maxLookup = 20
 type project struct {
 	root string
 	mu   sync.Mutex
-	read map[string]*pyFile // by path from root; nil for what is not there
+	read map[string]*opened // by path from root
+}
+
+// opened is what became of one file when it was read.
+type opened struct {
+	file  *pyFile // nil when it could not be read or parsed
+	skip  *Skip   // why it could not be parsed
+	err   error   // why it could not be read
+	sum   [sha256.Size]byte
+	flows []Flow // once somebody asked
+	asked bool
 }
 
 func newProject(root string) *project {
-	return &project{root: root, read: map[string]*pyFile{}}
+	return &project{root: root, read: map[string]*opened{}}
 }
 
 // newFile binds the names of a parsed module once; every question uses them.
@@ -174,26 +185,22 @@ func (p *project) modulePath(rel string) *pyFile {
 
 // file reads and parses rel, once. A broken module is as good as none: what is
 // imported from it is any.
-func (p *project) file(rel string) *pyFile {
+func (p *project) file(rel string) *pyFile { return p.open(rel).file }
+
+func (p *project) open(rel string) *opened {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if f, ok := p.read[rel]; ok {
-		return f
+	if o, ok := p.read[rel]; ok {
+		return o
 	}
-	p.read[rel] = nil
+	o := &opened{}
+	p.read[rel] = o
 	raw, err := os.ReadFile(filepath.Join(p.root, filepath.FromSlash(rel)))
 	if err != nil {
-		return nil
+		o.err = err
+		return o
 	}
-	text, err := decode(raw)
-	if err != nil {
-		return nil
-	}
-	mod, serr := parse(text)
-	if serr != nil {
-		return nil
-	}
-	f := newFile(p, rel, mod)
-	p.read[rel] = f
-	return f
+	o.sum = sha256.Sum256(raw)
+	o.file, o.skip = openPython(p, rel, raw)
+	return o
 }

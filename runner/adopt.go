@@ -25,7 +25,7 @@ func (a *attempt) adopt(end *store.End) store.State {
 	a.say("runnel: the slot of this run was killed; a new one reads on")
 	for _, stream := range []string{stdoutFifo, stderrFifo} {
 		if fifo, err := OpenFifo(filepath.Join(a.job.Folder, stream)); err == nil {
-			a.pump(fifo, stream)
+			a.pump(fifo, stream, nil, false)
 		}
 	}
 	a.outlive()
@@ -44,6 +44,9 @@ func AdoptedState(folder string, python bool, end *store.End) store.State {
 			end.Result = outcome.Result
 			return store.NewState(store.StateType(outcome.StateType), outcome.Message)
 		}
+	}
+	if step := stepOf(folder); step != "" {
+		return store.NewState(store.Crashed, "its slot was killed in the pull step "+step+": the flow was not started")
 	}
 	return store.NewState(store.Crashed, "its slot was killed while it ran: exit status unknown")
 }

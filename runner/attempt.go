@@ -40,6 +40,12 @@ type attempt struct {
 	process *Process
 	pumps   []*pump
 	cause   cause
+	// deadline is when the attempt has taken too long; zero: never.
+	deadline time.Time
+	// stopped is how a pull step was stopped.
+	stopped StopReport
+	// private holds parameters that stay off the disk; nil for most.
+	private *os.File
 }
 
 // cause is why a slot stopped a process.
@@ -66,16 +72,24 @@ func (a *attempt) run() (end store.End, clean bool) {
 		end.State = a.adopt(&end)
 		return end, false
 	}
+	if a.job.Timeout > 0 {
+		a.deadline = time.Now().Add(a.job.Timeout)
+	}
 	if err := a.prepare(); err != nil {
 		end.State = store.NewState(store.Crashed, "could not start: "+err.Error())
 		a.close()
 		return end, true
 	}
+	if a.job.Pull != nil && a.job.Broken == "" {
+		if state := a.pull(); state != nil {
+			end.State = *state
+			return end, a.leave()
+		}
+	}
 	if err := a.start(); err != nil {
 		a.say("runnel: " + err.Error())
 		end.State = store.NewState(store.Crashed, a.startMessage(err))
-		a.close()
-		return end, true
+		return end, a.leave()
 	}
 	a.slot.tell(fromSlot{PID: a.process.PID})
 	pid := a.process.PID
@@ -92,43 +106,74 @@ func (a *attempt) prepare() (err error) {
 	if a.log, err = CreateLog(a.job.Log); err != nil {
 		return err
 	}
+	if a.job.Private {
+		a.private, err = privateFile(a.job.Folder, a.job.Parameters)
+		return err
+	}
 	return os.WriteFile(filepath.Join(a.job.Folder, parametersFile), a.job.Parameters, 0o600)
 }
 
-// start starts the process, its output going through two FIFOs that it holds
-// open for reading too, so that our death neither kills it nor loses what waits.
+// leave ends an attempt whose flow was not started. It is true where no
+// process of it is left.
+func (a *attempt) leave() bool {
+	a.close()
+	if a.process == nil {
+		return true
+	}
+	left, _ := a.process.Children()
+	return len(left) == 0
+}
+
 func (a *attempt) start() error {
 	if a.job.Broken != "" {
 		return errors.New(a.job.Broken)
 	}
-	out, err := MakeFifo(filepath.Join(a.job.Folder, stdoutFifo))
-	if err != nil {
-		return err
-	}
-	a.pump(out.Read, "stdout")
-	defer out.Write.Close() //nolint:errcheck // nothing was written through it
-	errs, err := MakeFifo(filepath.Join(a.job.Folder, stderrFifo))
-	if err != nil {
-		return err
-	}
-	a.pump(errs.Read, "stderr")
-	defer errs.Write.Close() //nolint:errcheck // nothing was written through it
-	a.process, err = Start(Spec{
-		Argv: a.job.Argv, Env: a.job.Env, Dir: a.job.Dir,
-		Stdout: out.Write, Stderr: errs.Write, Extra: []*os.File{a.log.LockFile()},
-	})
+	err := a.launch(Spec{Argv: a.job.Argv, Env: a.job.Env, Dir: a.job.Dir}, nil, false)
 	if err == nil && a.job.Nice != 0 {
 		setNice(a.process.PID, a.job.Nice)
 	}
 	return err
 }
 
-func (a *attempt) pump(fifo *os.File, stream string) {
+// launch starts a process, its output going through two FIFOs that it holds
+// open for reading too, so that our death neither kills it nor loses what waits.
+func (a *attempt) launch(spec Spec, keep *output, quiet bool) error {
+	out, err := MakeFifo(filepath.Join(a.job.Folder, stdoutFifo))
+	if err != nil {
+		return err
+	}
+	a.pump(out.Read, "stdout", keep, quiet)
+	defer out.Write.Close() //nolint:errcheck // nothing was written through it
+	errs, err := MakeFifo(filepath.Join(a.job.Folder, stderrFifo))
+	if err != nil {
+		return err
+	}
+	a.pump(errs.Read, "stderr", keep, quiet)
+	defer errs.Write.Close() //nolint:errcheck // nothing was written through it
+	spec.Stdout, spec.Stderr, spec.Extra = out.Write, errs.Write, []*os.File{a.log.LockFile()}
+	if a.private != nil {
+		spec.Extra = append(spec.Extra, a.private) // privatePath names its descriptor
+	}
+	process, err := Start(spec)
+	if err == nil {
+		a.process = process
+	}
+	return err
+}
+
+func (a *attempt) pump(fifo *os.File, stream string, keep *output, quiet bool) {
 	p := &pump{fifo: fifo, done: make(chan struct{})}
 	a.pumps = append(a.pumps, p)
+	visit, flush := newSink(a.job.Secrets, keep.stream(stream), func(chunk []byte) {
+		if !quiet {
+			_ = a.log.Append(stream, chunk, time.Now()) // kept in log.Err; the flow must not stop for it
+		}
+	})
 	go func() {
 		defer close(p.done)
-		Pump(fifo, stream, a.log, time.Now)
+		Pump(fifo, visit)
+		flush()
+		_ = a.log.Flush(stream)
 	}()
 }
 
@@ -183,8 +228,8 @@ func (a *attempt) wait() StopReport {
 // stopped; cause says why.
 func (a *attempt) until(ended <-chan error) bool {
 	var timeout <-chan time.Time
-	if a.job.Timeout > 0 {
-		timer := time.NewTimer(a.job.Timeout)
+	if !a.deadline.IsZero() {
+		timer := time.NewTimer(time.Until(a.deadline))
 		defer timer.Stop()
 		timeout = timer.C
 	}
@@ -365,17 +410,30 @@ func signalMessage(number int) string {
 
 // say writes a line of runnel's own into the log.
 func (a *attempt) say(text string) {
-	_ = a.log.Append("stderr", []byte(text+"\n"), time.Now())
+	_ = a.log.Append("stderr", []byte(maskText(text, a.job.Secrets)+"\n"), time.Now())
 }
 
 func (a *attempt) close() {
+	a.closePumps()
+	if a.private != nil {
+		_ = a.private.Close()
+	}
+	if a.log != nil {
+		_ = a.log.Close()
+	}
+}
+
+// closePumps ends the reading, and makes room for the FIFOs of a next process.
+func (a *attempt) closePumps() {
 	for _, p := range a.pumps {
 		// Without a process that holds the other end, the pump is over at once.
 		_ = p.fifo.SetReadDeadline(time.Now())
 		<-p.done
 		_ = p.fifo.Close()
 	}
-	if a.log != nil {
-		_ = a.log.Close()
+	a.pumps = nil
+	if a.job.Pull != nil {
+		_ = os.Remove(filepath.Join(a.job.Folder, stdoutFifo))
+		_ = os.Remove(filepath.Join(a.job.Folder, stderrFifo))
 	}
 }

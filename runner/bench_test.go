@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // What a slot does between its job and the user's process, next to the start.
@@ -58,7 +57,7 @@ func pumpInto(log *Log, path string, spec Spec) {
 	spec.Stdout = fifo.Write
 	p := must(Start(spec))
 	must(0, fifo.Write.Close())
-	Pump(fifo.Read, "stdout", log, time.Now)
+	pumpTo(fifo.Read, log)
 	p.Reap()
 	must(0, fifo.Read.Close())
 	must(0, os.Remove(path))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -64,27 +63,26 @@ func openDescriptor(path string, flags int) (*os.File, error) {
 	}
 }
 
-// Pump stamps what the flow writes into the log, until the last holder of the
-// FIFO is gone or the deadline of fifo passes. Either way all that was in the
-// FIFO by then is in the log.
-func Pump(fifo *os.File, stream string, log *Log, clock func() time.Time) {
+// Pump gives visit what the flow writes, until the last holder of the FIFO is
+// gone or the deadline of fifo passes. Either way all that was in the FIFO by
+// then has been given.
+func Pump(fifo *os.File, visit func(chunk []byte)) {
 	buf := make([]byte, pumpFirst)
 	for {
 		n, err := fifo.Read(buf)
 		if n > 0 {
-			_ = log.Append(stream, buf[:n], clock()) // kept in log.Err; the flow must not stop for it
+			visit(buf[:n])
 		}
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				drain(fifo, buf, func(chunk []byte) { _ = log.Append(stream, chunk, clock()) })
+				drain(fifo, buf, visit)
 			}
-			break
+			return
 		}
 		if n == len(buf) && n < pumpMost {
 			buf = make([]byte, pumpMost)
 		}
 	}
-	_ = log.Flush(stream)
 }
 
 // drain reads what is in the FIFO now, behind the poller, which refuses reads

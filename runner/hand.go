@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"runnel/store"
@@ -43,7 +44,7 @@ func startSlot(s *store.Store, events chan<- slotEvent) (*hand, error) {
 	}
 	defer theirs.Close() //nolint:errcheck // the slot has its own copy
 	h := &hand{id: store.NewID(), conn: ours, send: json.NewEncoder(ours)}
-	if h.process, err = spawnSlot(s, h.id, theirs); err != nil {
+	if h.process, err = ownSlots.start(s, h.id, theirs); err != nil {
 		_ = ours.Close()
 		return nil, fmt.Errorf("start a slot: %w", err)
 	}
@@ -64,6 +65,7 @@ func (h *hand) listen(events chan<- slotEvent) {
 	}
 	_ = h.conn.Close()
 	_, _ = h.process.Wait()
+	ownSlots.forget(h.process.Pid)
 	events <- slotEvent{hand: h, gone: true}
 }
 
@@ -88,3 +90,35 @@ func (h *hand) tell(m toSlot) {
 
 // letGo ends an idle slot, and leaves a busy one to finish alone.
 func (h *hand) letGo() { _ = h.conn.Close() }
+
+// slotSet are the slots that are children of this process, whichever of its
+// workers they belong to.
+type slotSet struct {
+	mu   sync.Mutex
+	pids map[int]bool
+}
+
+var ownSlots = slotSet{pids: map[int]bool{}}
+
+func (s *slotSet) start(db *store.Store, id store.ID, control *os.File) (*os.Process, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	process, err := spawnSlot(db, id, control)
+	if err == nil {
+		s.pids[process.Pid] = true
+	}
+	return process, err
+}
+
+func (s *slotSet) forget(pid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pids, pid)
+}
+
+// reapOthers takes away what process 1 of a container inherits.
+func (s *slotSet) reapOthers() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reapAsInit(s.pids)
+}

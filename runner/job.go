@@ -27,6 +27,12 @@ type Job struct {
 	Grace      time.Duration   `json:"grace"`   // between SIGTERM and SIGKILL
 	Nice       int             `json:"nice"`
 	Python     bool            `json:"python"`
+	// Secrets are what the job was given and its log shall not show.
+	Secrets []string `json:"secrets,omitempty"`
+	// Private says that the parameters hold a secret, and stay off the disk.
+	Private bool `json:"private,omitempty"`
+	// Pull comes before the flow; nil for most.
+	Pull *pullJob `json:"pull,omitempty"`
 	// Broken is why the job cannot be started at all, found before any slot
 	// was asked; the attempt ends Crashed with it.
 	Broken string `json:"broken,omitempty"`
@@ -49,6 +55,8 @@ type Maker struct {
 // plan is what to start, be it a deployment's or a command's.
 type plan struct {
 	entrypoint, kind, root, interpreter string
+	pull                                []store.Step
+	given                               store.Values // parameters that whoever deployed wrote
 	timeout                             *float64
 	schema                              json.RawMessage
 	parameters                          store.Values
@@ -64,12 +72,19 @@ func (m Maker) Job(c store.Claimed) Job {
 		Folder: AttemptFolder(m.Store.Folder(), run.ID, c.Attempt),
 	}
 	p, layers := planOf(c)
-	variables, err := store.MergeJobVariables(layers...)
+	values, err := m.give(&job, &p, layers)
+	var variables store.JobVariables
+	if err == nil {
+		variables, err = store.MergeJobVariables(layers...)
+	}
 	if err == nil {
 		err = m.fill(&job, c, p, variables)
 	}
 	if err != nil {
-		job.Broken = err.Error()
+		job.Broken = store.OneLine(err)
+	}
+	if job.Pull != nil {
+		job.Pull.Values = values
 	}
 	return job
 }
@@ -81,7 +96,10 @@ func planOf(c store.Claimed) (plan, []store.Values) {
 	var timeout *float64
 	if d := c.Deployment; d != nil {
 		p.entrypoint, p.kind, p.root, p.interpreter, p.schema = d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.ParameterSchema
-		timeout = d.TimeoutSeconds
+		timeout, p.pull, p.given = d.TimeoutSeconds, d.PullSteps, d.Parameters
+		if run.ScheduledFor != nil {
+			p.given = run.Parameters // the schedule's, too
+		}
 		layers = append(layers, d.JobVariables)
 	} else if j := run.Job; j != nil {
 		p.entrypoint, p.kind, p.root, p.interpreter, p.schema = j.Entrypoint, j.Kind, j.Path, j.Interpreter, j.ParameterSchema
@@ -117,6 +135,9 @@ func (m Maker) fill(job *Job, c store.Claimed, p plan, v store.JobVariables) (er
 	env["PYTHONUNBUFFERED"] = "1"
 	env.overlay(v.Env)
 	m.own(env, c, job)
+	if len(p.pull) > 0 {
+		job.Pull = newPullJob(p, v)
+	}
 	if p.kind == "script" {
 		err = scriptJob(job, p, env)
 	} else {
@@ -134,6 +155,9 @@ func (m Maker) own(env environment, c store.Claimed, job *Job) {
 	env["RUNNEL_FLOW_NAME"] = c.Run.FlowName
 	env["RUNNEL_ATTEMPT"] = fmt.Sprint(c.Attempt)
 	env["RUNNEL_PARAMETERS"] = filepath.Join(job.Folder, parametersFile)
+	if job.Private {
+		env["RUNNEL_PARAMETERS"] = privatePath
+	}
 	env["RUNNEL_DB"] = m.Store.Path()
 	env["RUNNEL_BIN"] = m.Binary
 	env["RUNNEL_DEPLOYMENT"] = ""
@@ -145,6 +169,15 @@ func (m Maker) own(env environment, c store.Claimed, job *Job) {
 		scheduled = *c.Run.ScheduledFor
 	}
 	env["RUNNEL_SCHEDULED_FOR"] = scheduled.UTC().Format(time.RFC3339Nano)
+	// Empty rather than what a worker inside of another flow would pass on.
+	env["RUNNEL_PREVIOUS_TICK"], env["RUNNEL_NEXT_TICK"] = tickText(c.PreviousTick), tickText(c.NextTick)
+}
+
+func tickText(tick *time.Time) string {
+	if tick == nil {
+		return ""
+	}
+	return tick.UTC().Format(time.RFC3339Nano)
 }
 
 func (m Maker) pythonJob(job *Job, p plan, v store.JobVariables) error {
@@ -164,12 +197,16 @@ func (m Maker) pythonJob(job *Job, p plan, v store.JobVariables) error {
 	if v.Prefect == "" {
 		v.Prefect = "auto"
 	}
+	if job.Pull != nil {
+		job.Pull.Main = main
+		return nil
+	}
 	job.Argv = PythonArgv(interpreter, main, p.root, p.entrypoint, filepath.Join(job.Folder, outcomeFile), v.Prefect)
 	return nil
 }
 
-// scriptJob runs a file by itself where it is executable, else by its shebang.
-// Python applies its own defaults; for a script runnel does.
+// scriptJob is for a file that is run by itself. Python applies its own
+// defaults; for a script runnel does.
 func scriptJob(job *Job, p plan, env environment) error {
 	schema, err := store.ParseParameterSchema(p.schema)
 	if err != nil {
@@ -184,21 +221,27 @@ func scriptJob(job *Job, p plan, env environment) error {
 	for name, value := range scalars {
 		env[name] = value
 	}
-	path := p.entrypoint
+	if job.Pull == nil {
+		job.Argv, err = scriptArgv(p.root, p.entrypoint)
+	}
+	return err
+}
+
+// scriptArgv starts a script by itself where it is executable, else by its shebang.
+func scriptArgv(root, entrypoint string) ([]string, error) {
+	path := entrypoint
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(p.root, path)
+		path = filepath.Join(root, path)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("the script is gone: %w", err)
+		return nil, fmt.Errorf("the script is gone: %w", err)
 	}
 	if info.Mode()&0o111 != 0 {
-		job.Argv = []string{path}
-		return nil
+		return []string{path}, nil
 	}
 	shebang, err := readShebang(path)
-	job.Argv = append(shebang, path)
-	return err
+	return append(shebang, path), err
 }
 
 // readShebang splits the first line as the kernel does: the program, and all

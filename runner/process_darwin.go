@@ -2,6 +2,7 @@ package runner
 
 import (
 	"errors"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -64,3 +65,20 @@ func Orphans(_ string, _ int, flow Identity) ([]Orphan, error) {
 // Signal signals the process, unless another has its number since. A process
 // that is gone is no error.
 func (o Orphan) Signal(number int) error { return o.signalPlain(number) }
+
+// privatePath is descriptor 4 of a flow, behind the log's lock.
+const privatePath = "/dev/fd/4"
+
+// privateFile holds content in a file without a name; it can be read once.
+func privateFile(folder string, content []byte) (*os.File, error) {
+	file, err := os.CreateTemp(folder, "") // 0600
+	if err != nil {
+		return nil, err
+	}
+	_, err = file.Write(content)
+	_, errSeek := file.Seek(0, io.SeekStart)
+	if err = errors.Join(os.Remove(file.Name()), err, errSeek); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}

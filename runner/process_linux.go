@@ -244,3 +244,19 @@ func (o Orphan) Signal(number int) error {
 	}
 	return err
 }
+
+// privatePath is descriptor 4 of a flow, behind the log's lock.
+const privatePath = "/proc/self/fd/4"
+
+// privateFile holds content in memory only; it may be opened any number of times.
+func privateFile(_ string, content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(parametersFile, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("keep the parameters in memory: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), parametersFile)
+	if _, err := file.Write(content); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}

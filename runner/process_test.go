@@ -333,7 +333,7 @@ func TestFifoOutlivesItsReader(t *testing.T) {
 	defer read.Close()
 	must(0, os.WriteFile(filepath.Join(folder, "end"), nil, 0o600))
 	log, path := testLog(t)
-	Pump(read, "stdout", log, time.Now)
+	pumpTo(read, log)
 	text := first + "\n" + raw(t, path)
 	want := ""
 	for i := range 40 {
@@ -371,7 +371,7 @@ func TestPumpDrains(t *testing.T) {
 	log, path := testLog(t)
 	pumped := make(chan struct{})
 	go func() {
-		Pump(fifo.Read, "stdout", log, time.Now)
+		pumpTo(fifo.Read, log)
 		close(pumped)
 	}()
 	if _, err := p.Wait(t.Context()); err != nil {
@@ -421,4 +421,10 @@ func fullHelper(path string) {
 		answer.Went = err.Error()
 	}
 	say(answer)
+}
+
+// pumpTo is how an attempt reads a stream into its log.
+func pumpTo(fifo *os.File, log *Log) {
+	Pump(fifo, func(chunk []byte) { _ = log.Append("stdout", chunk, time.Now()) })
+	_ = log.Flush("stdout")
 }

@@ -49,8 +49,12 @@ func MakeFifo(string) (Fifo, error) { return Fifo{}, ErrUnsupported }
 func OpenFifo(string) (*os.File, error) { return nil, ErrUnsupported }
 
 // Pump is not supported on Windows.
-func Pump(*os.File, string, *Log, func() time.Time) {}
+func Pump(*os.File, func([]byte)) {}
 
 func surviveFileSizeSignal() {}
 
 func sendDatagram(string) error { return ErrUnsupported }
+
+const privatePath = ""
+
+func privateFile(string, []byte) (*os.File, error) { return nil, ErrUnsupported }

@@ -110,8 +110,12 @@ func adoptRun(ctx context.Context, s *store.Store, run store.Run, a store.Attemp
 		Run: run.ID, Attempt: run.RunCount, Fence: fence, Adopt: true, Grace: DefaultGrace,
 		Log: s.LogPath(a.Log), Folder: AttemptFolder(s.Folder(), run.ID, run.RunCount),
 		Parameters: json.RawMessage("{}"), Python: true,
-		Timeout: timeLeft(ctx, s, run, a),
 	}
+	c := claimedAgain(ctx, s, run)
+	p, layers := planOf(c)
+	job.Timeout = timeLeft(s, p, a)
+	// What cannot be read any more cannot be hidden; the run is looked after.
+	_, _ = Maker{Store: s}.give(&job, &p, layers)
 	if a.PID != nil {
 		job.PID = *a.PID
 	}
@@ -119,15 +123,22 @@ func adoptRun(ctx context.Context, s *store.Store, run store.Run, a store.Attemp
 	return nil
 }
 
-// timeLeft is what remains of a run's timeout; 0 where it has none.
-func timeLeft(ctx context.Context, s *store.Store, run store.Run, a store.Attempt) time.Duration {
+// claimedAgain is a run as its slot was given it, as far as it is still there.
+func claimedAgain(ctx context.Context, s *store.Store, run store.Run) store.Claimed {
 	c := store.Claimed{Run: run}
 	if run.Deployment != nil {
 		if d, err := s.Deployment(ctx, *run.Deployment); err == nil {
 			c.Deployment = &d
 		}
 	}
-	p, _ := planOf(c)
+	if pool, err := s.WorkPool(ctx, run.WorkPoolName); err == nil {
+		c.Pool, _ = store.ParseValues(pool.JobVariables)
+	}
+	return c
+}
+
+// timeLeft is what remains of a run's timeout; 0 where it has none.
+func timeLeft(s *store.Store, p plan, a store.Attempt) time.Duration {
 	if p.timeout == nil {
 		return 0
 	}

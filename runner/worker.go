@@ -42,6 +42,7 @@ type Worker struct {
 	started  time.Time
 	beat     time.Time
 	swept    time.Time
+	clock    clockWatch
 	empty    bool      // the last claim left nothing that could be taken
 	rung     bool      // since the last claim: what fell due need not be looked for
 	next     time.Time // when a run falls due, as the last look or claim saw it; zero: none
@@ -147,6 +148,10 @@ func (w *Worker) open(ctx context.Context) (err error) {
 		Host: proof.Identity.Host, PID: os.Getpid(), Version: w.Version, Proof: proof.text(),
 	})
 	if err != nil {
+		return err
+	}
+	w.clock = watchClock()
+	if err := w.replan(ctx); err != nil {
 		return err
 	}
 	if err := Settle(ctx, w.Store, "worker "+w.Name); err != nil {
@@ -387,6 +392,12 @@ func (w *Worker) look(ctx context.Context) error {
 			return fmt.Errorf("heartbeat: %w", err)
 		}
 	}
+	if err := w.lookAtClock(ctx); err != nil {
+		return err
+	}
+	if err := w.replan(ctx); err != nil {
+		return err
+	}
 	w.prune(ctx, now)
 	w.trim()
 	w.flush = len(w.pids) > 0
@@ -394,7 +405,7 @@ func (w *Worker) look(ctx context.Context) error {
 		return err
 	}
 	if os.Getpid() == 1 {
-		w.reap()
+		ownSlots.reapOthers()
 	}
 	sweep := now.Sub(w.swept) >= sweepEvery
 	if w.busy() == 0 && !sweep {
@@ -424,6 +435,38 @@ func (w *Worker) look(ctx context.Context) error {
 	return nil
 }
 
+// replan makes the next ticks that are missing; mostly it only looks.
+func (w *Worker) replan(ctx context.Context) error {
+	said, err := w.Store.Replan(ctx)
+	if err != nil {
+		return fmt.Errorf("plan schedules: %w", err)
+	}
+	for _, text := range said {
+		w.Notify(Notice{Text: text})
+	}
+	return nil
+}
+
+// lookAtClock says when the clock was set, and records when the machine slept.
+// Nothing has to be done about the schedules: each claim goes by the clock as
+// it is then.
+func (w *Worker) lookAtClock(ctx context.Context) error {
+	before := w.clock
+	w.clock = watchClock()
+	slept, set := w.clock.since(before)
+	if set.Abs() >= clockStep {
+		w.Notify(Notice{Text: "the clock was set by " + set.Round(time.Second).String()})
+	}
+	if slept < clockStep {
+		return nil
+	}
+	w.Notify(Notice{Text: fmt.Sprintf("this machine slept for %s", slept.Round(time.Second))})
+	if err := w.Store.Slept(ctx, w.self.ID, before.wall, before.wall.Add(slept+set)); err != nil {
+		return fmt.Errorf("record the sleep: %w", err)
+	}
+	return nil
+}
+
 // checkpoint moves the write-ahead log into the file when there is nothing
 // else to do, so that it stays short and commands open quickly.
 func (w *Worker) checkpoint(ctx context.Context) error {
@@ -432,15 +475,6 @@ func (w *Worker) checkpoint(ctx context.Context) error {
 	}
 	w.wrote = false
 	return w.Store.Checkpoint(ctx)
-}
-
-// reap takes away what process 1 of a container inherits.
-func (w *Worker) reap() {
-	slots := map[int]bool{}
-	for _, h := range w.hands {
-		slots[h.process.Pid] = true
-	}
-	reapAsInit(slots)
 }
 
 // holder is our slot that has a run, or nil.

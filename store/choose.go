@@ -51,6 +51,7 @@ type queueCursor struct {
 type dueRun struct {
 	due            int64
 	id, deployment ID
+	settled        bool // it is no tick that shall not run any more
 }
 
 // claimPage is how many due runs of a queue are read at once.
@@ -175,11 +176,36 @@ func (c *chooser) take(queue *queueCursor, due *dueRun, owner Owner, result *Rou
 	if d := c.deployments[due.deployment]; d != nil {
 		claimed.Deployment = &d.d
 		d.free--
+		if err := c.nextTick(d, &claimed, result); err != nil {
+			return err
+		}
 	}
 	queue.page = queue.page[1:]
 	queue.free--
 	c.free--
 	result.Claimed = append(result.Claimed, claimed)
+	return nil
+}
+
+// nextTick makes the tick after one that was claimed.
+func (c *chooser) nextTick(d *candidate, claimed *Claimed, result *RoundResult) error {
+	run := claimed.Run
+	if run.ScheduleSlug == nil {
+		return nil
+	}
+	s, err := c.t.advance(d.d, run)
+	if err != nil {
+		return err
+	}
+	if s.Next != nil && s.due(d.d, micros(*s.Next)) <= c.until {
+		result.More = true // one more that was missed and shall run
+	}
+	if tick, ok := s.when.Previous(*run.ScheduledFor); ok {
+		claimed.PreviousTick = &tick
+	}
+	if tick, ok := s.when.Next(*run.ScheduledFor); ok {
+		claimed.NextTick = &tick
+	}
 	return nil
 }
 
@@ -220,14 +246,22 @@ func (c *chooser) settleHead(q *queueCursor, result *RoundResult) error {
 			return err
 		}
 		d, err := c.candidate(q.page[0].deployment)
+		if err != nil {
+			return err
+		}
+		if d != nil && (d.paused() || (d.free == 0 && d.d.CollisionStrategy == Enqueue)) {
+			c.passOver(q)
+			continue
+		}
+		gone, err := c.settleTick(d, &q.page[0])
 		switch {
 		case err != nil:
 			return err
-		case d == nil || (d.free > 0 && !d.paused()):
-			return nil
-		case d.paused() || d.d.CollisionStrategy == Enqueue:
-			c.passOver(q)
+		case gone:
+			q.page = q.page[1:]
 			continue
+		case d == nil || d.free > 0:
+			return nil
 		}
 		if err := c.collide(d, q.page[0].id, result); err != nil {
 			return err
@@ -236,6 +270,40 @@ func (c *chooser) settleHead(q *queueCursor, result *RoundResult) error {
 	}
 	q.page = nil
 	return nil
+}
+
+// settleTick drops the ticks of a schedule that a due run stands for and that
+// shall not run any more; the run is then the one that shall. It is true where
+// none is left.
+func (c *chooser) settleTick(d *candidate, run *dueRun) (gone bool, err error) {
+	if d == nil || run.settled {
+		return false, nil
+	}
+	run.settled = true
+	s, err := scanSchedule(c.t.QueryRowContext(c.t.ctx, selectSchedule+`
+		  JOIN flow_run r ON r.deployment_id = s.deployment_id
+		                 AND r.schedule_slug = s.slug
+		                 AND r.scheduled_for = s.next
+		 WHERE r.id = ?`, run.id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil // not a tick, or not one that waits for its turn
+	}
+	if err != nil {
+		return false, err
+	}
+	if dropped, err := c.t.settle(d.d, &s); err != nil || !dropped {
+		return false, err
+	}
+	if s.Next == nil || s.due(d.d, micros(*s.Next)) > c.until {
+		return true, nil
+	}
+	run.due = s.due(d.d, micros(*s.Next))
+	return false, c.t.QueryRowContext(c.t.ctx, `
+		SELECT id
+		  FROM flow_run INDEXED BY flow_run_tick
+		 WHERE deployment_id = ?
+		   AND schedule_slug = ?
+		   AND scheduled_for = ?`, d.d.ID, s.Slug, micros(*s.Next)).Scan(&run.id)
 }
 
 // passOver leaves out the deployment of a queue's head for the rest of the
@@ -299,8 +367,13 @@ func (c *chooser) collideWaiting(d *candidate, q *queueCursor, result *RoundResu
 		 ORDER BY due, id
 		 LIMIT ?`, q.id, c.until, d.d.ID, claimPage)
 	for _, id := range waiting {
+		run := dueRun{id: id}
+		gone := false
 		if err == nil {
-			err = c.collide(d, id, result)
+			gone, err = c.settleTick(d, &run)
+		}
+		if err == nil && !gone {
+			err = c.collide(d, run.id, result)
 		}
 	}
 	return err

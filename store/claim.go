@@ -20,6 +20,8 @@ type Claimed struct {
 	Pool       Values      // the pool's job variables
 	Attempt    int
 	Log        string // relative to the folder of logs
+	// The ticks of its schedule around the run's own; nil where there is none.
+	PreviousTick, NextTick *time.Time
 }
 
 // Round is what a worker wants of one transaction: the ends that its slots
@@ -505,7 +507,7 @@ func (t *tx) cancel(id ID, why, who string) (owner Owner, err error) {
 		if err := t.leave(run, NewState(Cancelled, why), 0, run.RunCount, who); err != nil {
 			return owner, err
 		}
-		return owner, t.raiseFence(run)
+		return owner, errors.Join(t.raiseFence(run), t.advanceOf(run))
 	case Pending:
 		state := NewState(Cancelled, why)
 		if err := t.endAttempt(End{Run: run.ID, Attempt: run.RunCount, State: state}, run.Fence+1); err != nil {

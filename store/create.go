@@ -123,35 +123,46 @@ type newRun struct {
 	parameters, jobVariables Values
 	due                      int64
 	timeout                  *float64
+	// whose tick it is, and which; "" and 0 for none
+	slug string
+	tick int64
 }
 
 func (t *tx) insertRun(n newRun, state State) (Run, error) {
+	id, err := t.insertRow(n, state)
+	if err != nil {
+		return Run{}, err
+	}
+	return scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", id))
+}
+
+func (t *tx) insertRow(n newRun, state State) (id ID, err error) {
 	if n.name == "" {
 		n.name = runName()
 	}
 	if err := checkFreeName("flow run", n.name); err != nil {
-		return Run{}, err
+		return id, err
 	}
 	job, err := jobText(n.job)
 	if err != nil {
-		return Run{}, err
+		return id, err
 	}
-	id := NewID()
+	tick := sql.NullInt64{Int64: n.tick, Valid: n.slug != ""}
+	id = NewID()
 	_, err = t.exec(`
 		INSERT INTO flow_run (id, tail, name, flow_id, deployment_id, deployment_name, work_queue_id, job,
 		                      state_type, state_name, state_message, state_time, parameters, tags, job_variables,
-		                      idempotency_key, timeout_seconds, expected_start_time, due, created_by, created, updated)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19, ?12, ?12)`,
+		                      idempotency_key, timeout_seconds, expected_start_time, due, created_by, schedule_slug, scheduled_for,
+		                      created, updated)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19, ?20, ?21,
+		        ?12, ?12)`,
 		id, id.tail(), n.name, n.flow, n.deployment, orNull(n.deploymentName), n.queue, job,
 		state.Type, state.Name, state.Message, t.now, n.parameters.text(), asJSON(n.tags), n.jobVariables.text(),
-		orNull(n.key), n.timeout, n.due, n.createdBy)
+		orNull(n.key), n.timeout, n.due, n.createdBy, orNull(n.slug), tick)
 	if err != nil {
-		return Run{}, fmt.Errorf("create run: %w", err)
+		return id, fmt.Errorf("create run: %w", err)
 	}
-	if err := t.addEvent(id, state, 0, n.createdBy); err != nil {
-		return Run{}, err
-	}
-	return scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", id))
+	return id, t.addEvent(id, state, 0, n.createdBy)
 }
 
 func jobText(job *Job) (any, error) {

@@ -7,10 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"reflect"
 	"slices"
-	"strings"
+	"time"
 )
 
 // Wish is one deployment as the flags or the project file want it. What is nil
@@ -35,8 +33,22 @@ type Wish struct {
 	EnforceParameterSchema *bool
 	Pool, Queue            string // "" keeps
 	ConcurrencyLimit       *int
+	NoConcurrencyLimit     bool // removes it
 	CollisionStrategy      *string
 	Paused                 *bool
+	PullSteps              *[]Step // nil keeps, empty removes
+	// Built names what build steps hand on that have not run yet, as in a dry
+	// run: stdout, ID.stdout. Pull steps may ask for it.
+	Built []string
+
+	Schedules       *[]ScheduleSpec // nil keeps, empty removes
+	Catchup         *string
+	MaxLate, Jitter *time.Duration // 0 removes
+	RetriesOnCrash  *int
+	ProjectFile     string // "" keeps
+	// Shown has what to print in place of values that came from the environment
+	// or a secret, by path as the project file has it: parameters.db.host.
+	Shown map[string]string
 }
 
 // Change is what one wish does. Fields is empty for "=".
@@ -48,6 +60,8 @@ type Change struct {
 	Kept []string `json:"kept,omitempty"`
 	// Unknown are the job variables that the pool's type does not know.
 	Unknown []string `json:"unknown_job_variables,omitempty"`
+	// Warnings name what is allowed but surely not meant.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // FieldChange is one field's old and new value. Old is null in a new deployment.
@@ -55,21 +69,45 @@ type FieldChange struct {
 	Field string `json:"field"`
 	Old   any    `json:"old"`
 	New   any    `json:"new"`
+	// Hidden is true where the value changed and what is shown of it did not.
+	Hidden bool `json:"hidden,omitempty"`
 }
 
 // Plan is what a deploy does, or did.
 type Plan struct {
 	Changes []Change `json:"changes"`
 	// Pools are those that had to be made.
-	Pools   []string `json:"created_work_pools,omitempty"`
+	Pools []string `json:"created_work_pools,omitempty"`
+	// Left are the deployments that came from the project file and are no
+	// longer in it.
+	Left    []string `json:"left_in_place,omitempty"`
 	Applied bool     `json:"applied"`
+}
+
+// Same is true where a plan changes nothing.
+func (p Plan) Same() bool {
+	return len(p.Pools) == 0 && !slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Action != "=" })
 }
 
 // DeployOptions say how a plan is made.
 type DeployOptions struct {
 	DryRun      bool // plan only
 	CreatePools bool // make the pools that are missing
+	// File is the project file that the wishes are all of; "" where they are
+	// some of it, or of none. What came from it and is no wish has left it.
+	File  string
+	Prune bool // delete what has left it
 }
+
+// WishError is what is wrong with one of the wishes.
+type WishError struct {
+	Index int
+	Err   error
+}
+
+func (e *WishError) Error() string { return e.Err.Error() }
+
+func (e *WishError) Unwrap() error { return e.Err }
 
 // Deploy makes or changes the deployments, all in one transaction or none.
 func (s *Store) Deploy(ctx context.Context, wishes []Wish, o DeployOptions) (plan Plan, err error) {
@@ -78,14 +116,17 @@ func (s *Store) Deploy(ctx context.Context, wishes []Wish, o DeployOptions) (pla
 		transact = s.rehearse
 	}
 	err = transact(ctx, func(t *tx) error {
-		for _, w := range wishes {
-			change, err := t.deploy(w, o, &plan)
+		if err := t.ensurePools(wishes, o, &plan); err != nil {
+			return err
+		}
+		for i, w := range wishes {
+			change, err := t.deploy(w)
 			if err != nil {
-				return err
+				return &WishError{i, err}
 			}
 			plan.Changes = append(plan.Changes, change)
 		}
-		return nil
+		return t.leftovers(wishes, o, &plan)
 	})
 	if err != nil {
 		return Plan{}, err
@@ -94,7 +135,7 @@ func (s *Store) Deploy(ctx context.Context, wishes []Wish, o DeployOptions) (pla
 	return plan, nil
 }
 
-func (t *tx) deploy(w Wish, o DeployOptions, plan *Plan) (c Change, err error) {
+func (t *tx) deploy(w Wish) (c Change, err error) {
 	if err := errors.Join(checkFreeName("flow", w.FlowName), checkFreeName("deployment", w.Name)); err != nil {
 		return c, err
 	}
@@ -102,51 +143,73 @@ func (t *tx) deploy(w Wish, o DeployOptions, plan *Plan) (c Change, err error) {
 	if err != nil {
 		return c, err
 	}
-	next, err := t.wanted(old, isNew, w, o, plan)
+	next, err := t.wanted(old, isNew, w)
 	if err != nil {
 		return c, err
 	}
-	c = Change{Action: "+", Deployment: next.FullName, Fields: diff(old, next, isNew)}
+	slugs, warnings, err := t.wantedSchedules(&next, w)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", next.FullName, err)
+	}
+	next.Shown = nameShown(shownAfter(old, w), slugs)
+	c = Change{Action: "+", Deployment: next.FullName, Fields: diff(old, next, isNew), Warnings: warnings}
 	if w.Version == nil && len(c.Fields) == 1 && c.Fields[0].Field == "version" {
 		c.Fields = c.Fields[:0]
 	}
 	if c.Unknown, err = CheckJobVariables(next.JobVariables); err != nil {
-		return c, err
+		return c, next.hide(err)
 	}
 	if err := checkDeployment(next); err != nil {
-		return c, fmt.Errorf("%s: %w", next.FullName, err)
+		return c, next.hide(fmt.Errorf("%s: %w", next.FullName, err))
 	}
 	if !isNew {
 		c.Action = "~"
 		if len(c.Fields) == 0 {
 			c.Action = "="
 		}
-		if old.OperatorPaused {
-			c.Kept = append(c.Kept, "paused by an operator")
-		}
+		c.Kept = kept(next)
 	}
 	if c.Action == "=" {
 		return c, nil
 	}
-	return c, t.putDeployment(next, isNew)
+	if err := t.putDeployment(&next, isNew); err != nil {
+		return c, err
+	}
+	return c, t.putSchedules(old, next)
+}
+
+// kept names the pauses of an operator, which a deploy leaves.
+func kept(d Deployment) (list []string) {
+	if d.OperatorPaused {
+		list = append(list, "paused by an operator")
+	}
+	for _, s := range d.Schedules {
+		if s.OperatorPaused {
+			list = append(list, fmt.Sprintf("schedule %s paused by an operator", s.Slug))
+		}
+	}
+	return list
 }
 
 // existing reads the deployment that the wish is for, or an empty new one.
 func (t *tx) existing(w Wish) (Deployment, bool, error) {
-	d, err := deploymentByName(t.ctx, t, w.FlowName+"/"+w.Name)
-	var e *Error
-	if errors.As(err, &e) && e.Code == NotFound {
+	d, err := scanDeployment(t.QueryRowContext(t.ctx, selectDeployment+" WHERE f.name = ? AND d.name = ?", w.FlowName, w.Name))
+	if errors.Is(err, sql.ErrNoRows) {
 		return Deployment{
 			Name: w.Name, FlowName: w.FlowName, FullName: w.FlowName + "/" + w.Name,
-			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{},
+			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{}, PullSteps: []Step{},
 			EnforceParameterSchema: true, CollisionStrategy: Enqueue,
+			Catchup: CatchupLatest, Schedules: []DeploymentSchedule{},
 		}, true, nil
+	}
+	if err == nil {
+		err = withSchedules(t.ctx, t, &d)
 	}
 	return d, false, err
 }
 
 // wanted lays the wish over what is there: absent keeps, present sets.
-func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *Plan) (Deployment, error) {
+func (t *tx) wanted(old Deployment, isNew bool, w Wish) (Deployment, error) {
 	d := old
 	d.Entrypoint, d.Kind, d.Path, d.Interpreter = w.Entrypoint, w.Kind, w.Path, w.Interpreter
 	d.ParameterSchema, d.Retries, d.TimeoutSeconds = compact(w.ParameterSchema), w.Retries, w.TimeoutSeconds
@@ -162,7 +225,16 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *P
 	set(&d.EnforceParameterSchema, w.EnforceParameterSchema)
 	set(&d.CollisionStrategy, w.CollisionStrategy)
 	set(&d.Paused, w.Paused)
-	if w.ConcurrencyLimit != nil {
+	set(&d.PullSteps, w.PullSteps)
+	d.built = w.Built
+	set(&d.Catchup, w.Catchup)
+	set(&d.RetriesOnCrash, w.RetriesOnCrash)
+	setSeconds(&d.MaxLateSeconds, w.MaxLate)
+	setSeconds(&d.JitterSeconds, w.Jitter)
+	if w.ProjectFile != "" {
+		d.ProjectFile = w.ProjectFile
+	}
+	if w.ConcurrencyLimit != nil || w.NoConcurrencyLimit {
 		d.ConcurrencyLimit = w.ConcurrencyLimit
 	}
 	if w.Parameters != nil {
@@ -171,12 +243,24 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish, o DeployOptions, plan *P
 	if w.JobVariables != nil {
 		d.JobVariables = w.JobVariables
 	}
-	return d, t.place(&d, w, o, plan)
+	return d, t.place(&d, w)
 }
 
 func set[T any](field, value *T) {
 	if value != nil {
 		*field = *value
+	}
+}
+
+// setSeconds sets a field that is NULL where there is none.
+func setSeconds(field **float64, value *time.Duration) {
+	switch {
+	case value == nil:
+	case *value == 0:
+		*field = nil
+	default:
+		seconds := value.Seconds()
+		*field = &seconds
 	}
 }
 
@@ -197,8 +281,8 @@ func compact(raw json.RawMessage) json.RawMessage {
 	return b
 }
 
-// place finds the pool and queue of a deployment, and makes what may be made.
-func (t *tx) place(d *Deployment, w Wish, o DeployOptions, plan *Plan) error {
+// place finds the pool and queue of a deployment, and makes the queue.
+func (t *tx) place(d *Deployment, w Wish) error {
 	if w.Pool == "" && w.Queue == "" && !d.queueID.IsZero() {
 		return nil
 	}
@@ -216,16 +300,6 @@ func (t *tx) place(d *Deployment, w Wish, o DeployOptions, plan *Plan) error {
 		return invalid("%s has no work pool", d.FullName)
 	}
 	pool, err := poolByName(t.ctx, t, w.Pool)
-	var e *Error
-	if errors.As(err, &e) && e.Code == NotFound && o.CreatePools {
-		pool = WorkPool{Name: w.Pool}
-		if err = pool.check(); err == nil {
-			err = t.createPool(&pool)
-		}
-		plan.Pools = append(plan.Pools, w.Pool)
-	} else if errors.As(err, &e) && e.Code == NotFound {
-		e.Hint = append(e.Hint, "or make it on the way: --create-pools")
-	}
 	if err != nil {
 		return err
 	}
@@ -235,127 +309,29 @@ func (t *tx) place(d *Deployment, w Wish, o DeployOptions, plan *Plan) error {
 	return err
 }
 
-// checkDeployment holds what the columns cannot say.
-func checkDeployment(d Deployment) error {
-	if d.ConcurrencyLimit != nil && *d.ConcurrencyLimit < 1 {
-		return invalid("a concurrency limit of %d: it is 1 or more", *d.ConcurrencyLimit)
-	}
-	if err := checkTries(d); err != nil {
-		return err
-	}
-	strategies := []string{Enqueue, CancelNew, Replace}
-	if !slices.Contains(strategies, d.CollisionStrategy) {
-		e := invalid("no collision strategy %q", d.CollisionStrategy)
-		e.Hint = []string{"the strategies are: " + strings.Join(strategies, ", ")}
-		return e
-	}
-	if !d.EnforceParameterSchema {
-		return nil
-	}
-	schema, err := ParseParameterSchema(d.ParameterSchema)
-	if err != nil {
-		return fmt.Errorf("read parameter schema: %w", err)
-	}
-	return schema.Validate(d.Parameters, false)
-}
-
-// maxRetryDelay bounds the wait for the next try, in seconds: a year.
-const maxRetryDelay = 366 * 24 * 3600
-
-func checkTries(d Deployment) error {
-	if d.Retries < 0 {
-		return invalid("retries of %d: it is 0 or more", d.Retries)
-	}
-	for _, delay := range d.RetryDelaySeconds {
-		if !(delay >= 0 && delay <= maxRetryDelay) { // NaN, too
-			return invalid("a retry delay of %v seconds: it is from 0 to %d", delay, maxRetryDelay)
-		}
-	}
-	return checkTimeout(d.TimeoutSeconds)
-}
-
-func checkTimeout(seconds *float64) error {
-	if seconds == nil || (*seconds > 0 && !math.IsInf(*seconds, 1)) {
-		return nil
-	}
-	return invalid("a timeout of %v seconds: it is more than 0", *seconds)
-}
-
-// fields are what a plan compares, in the order that it prints them.
-var fields = []struct {
-	name string
-	get  func(Deployment) any
-}{
-	{"entrypoint", func(d Deployment) any { return d.Entrypoint }},
-	{"path", func(d Deployment) any { return d.Path }},
-	{"interpreter", func(d Deployment) any { return d.Interpreter }},
-	{"work_pool", func(d Deployment) any { return d.WorkPoolName }},
-	{"work_queue", func(d Deployment) any { return d.WorkQueueName }},
-	{"description", func(d Deployment) any { return d.Description }},
-	{"version", func(d Deployment) any { return d.Version }},
-	{"tags", func(d Deployment) any { return d.Tags }},
-	{"parameters", func(d Deployment) any { return d.Parameters }},
-	{"parameter_schema", func(d Deployment) any { return d.ParameterSchema }},
-	{"enforce_parameter_schema", func(d Deployment) any { return d.EnforceParameterSchema }},
-	{"job_variables", func(d Deployment) any { return d.JobVariables }},
-	{"paused", func(d Deployment) any { return d.Paused }},
-	{"concurrency_limit", func(d Deployment) any { return plain(d.ConcurrencyLimit) }},
-	{"collision_strategy", func(d Deployment) any { return d.CollisionStrategy }},
-	{"retries", func(d Deployment) any { return d.Retries }},
-	{"retry_delay_seconds", func(d Deployment) any { return d.RetryDelaySeconds }},
-	{"timeout_seconds", func(d Deployment) any { return plain(d.TimeoutSeconds) }},
-}
-
-func plain[T any](p *T) any {
-	if p == nil {
-		return nil
-	}
-	return *p
-}
-
-func diff(old, next Deployment, isNew bool) []FieldChange {
-	changes := []FieldChange{}
-	for _, f := range fields {
-		before, after := f.get(old), f.get(next)
-		if same(before, after) {
-			continue
-		}
-		if isNew {
-			before = nil
-		}
-		changes = append(changes, FieldChange{f.name, before, after})
-	}
-	return changes
-}
-
-// same compares what a reader sees: JSON that differs in its spaces, in the
-// order of its keys or in how it escapes is the same.
-func same(a, b any) bool {
-	if reflect.DeepEqual(a, b) {
-		return true
-	}
-	before, errBefore := json.Marshal(a)
-	after, errAfter := json.Marshal(b)
-	return errBefore == nil && errAfter == nil && bytes.Equal(compact(before), compact(after))
-}
-
-func (t *tx) putDeployment(d Deployment, isNew bool) error {
+func (t *tx) putDeployment(d *Deployment, isNew bool) error {
 	if isNew {
-		if err := t.insertDeployment(&d); err != nil {
+		if err := t.insertDeployment(d); err != nil {
 			return err
 		}
 	}
-	_, err := t.exec(`
+	steps, err := storedSteps(d.PullSteps)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`
 		UPDATE deployment
 		   SET work_queue_id = ?, entrypoint = ?, kind = ?, path = ?, interpreter = ?, description = ?,
 		       version = ?, tags = ?, parameters = ?, parameter_schema = ?, enforce_parameter_schema = ?,
 		       job_variables = ?, paused = ?, concurrency_limit = ?, collision_strategy = ?, retries = ?,
-		       retry_delay_seconds = ?, timeout_seconds = ?, updated = ?
+		       retry_delay_seconds = ?, timeout_seconds = ?, pull_steps = ?, retries_on_crash = ?, catchup = ?,
+		       max_late_seconds = ?, jitter_seconds = ?, project_file = ?, shown = ?, updated = ?
 		 WHERE id = ?`,
 		d.queueID, d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.Description,
 		d.Version, asJSON(d.Tags), d.Parameters.text(), string(d.ParameterSchema), d.EnforceParameterSchema,
 		d.JobVariables.text(), d.Paused, d.ConcurrencyLimit, d.CollisionStrategy, d.Retries,
-		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, t.now, d.ID)
+		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, steps, d.RetriesOnCrash, d.Catchup,
+		d.MaxLateSeconds, d.JitterSeconds, orNull(d.ProjectFile), shownJSON(d.Shown), t.now, d.ID)
 	if err != nil {
 		return fmt.Errorf("write deployment: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,6 +36,7 @@ type Deployment struct {
 	ParameterSchema        json.RawMessage `json:"parameter_openapi_schema"`
 	EnforceParameterSchema bool            `json:"enforce_parameter_schema"`
 	JobVariables           Values          `json:"job_variables"`
+	PullSteps              []Step          `json:"pull_steps"`
 	WorkPoolName           string          `json:"work_pool_name"`
 	WorkQueueName          string          `json:"work_queue_name"`
 	// Paused is what the flags or the file say, OperatorPaused what a person
@@ -46,9 +48,19 @@ type Deployment struct {
 	Retries           int       `json:"retries"`
 	RetryDelaySeconds []float64 `json:"retry_delay_seconds"`
 	TimeoutSeconds    *float64  `json:"timeout_seconds"`
-	Created           time.Time `json:"created"`
-	Updated           time.Time `json:"updated"`
-	queueID           ID
+	RetriesOnCrash    int       `json:"retries_on_crash"`
+	// Schedules are in the order of their slugs.
+	Schedules      []DeploymentSchedule `json:"schedules"`
+	Catchup        string               `json:"catchup"`          // latest, all or none
+	MaxLateSeconds *float64             `json:"max_late_seconds"` // null: any
+	JitterSeconds  *float64             `json:"jitter_seconds"`   // null: none
+	ProjectFile    string               `json:"project_file"`     // "" where flags made it
+	// Shown is what Masked puts in place of hidden values, by their path.
+	Shown   map[string]string `json:"-"`
+	Created time.Time         `json:"created"`
+	Updated time.Time         `json:"updated"`
+	queueID ID
+	built   []string // Wish.Built
 }
 
 const selectDeployment = `
@@ -67,6 +79,7 @@ const selectDeployment = `
 	       d.parameter_schema,
 	       d.enforce_parameter_schema,
 	       d.job_variables,
+	       d.pull_steps,
 	       coalesce(p.name, ''),
 	       coalesce(q.name, ''),
 	       d.work_queue_id,
@@ -77,6 +90,12 @@ const selectDeployment = `
 	       d.retries,
 	       d.retry_delay_seconds,
 	       d.timeout_seconds,
+	       d.retries_on_crash,
+	       d.catchup,
+	       d.max_late_seconds,
+	       d.jitter_seconds,
+	       coalesce(d.project_file, ''),
+	       d.shown,
 	       d.created,
 	       d.updated
 	  FROM deployment d
@@ -85,31 +104,43 @@ const selectDeployment = `
 	  LEFT JOIN work_pool p ON p.id = q.work_pool_id`
 
 func scanDeployment(r row) (d Deployment, err error) {
-	var tags, parameters, variables, delays text
+	var tags, parameters, variables, steps, delays, shown text
 	var limit sql.NullInt64
 	var created, updated int64
 	err = r.Scan(&d.ID, &d.Name, &d.FlowName, &d.FlowID, &d.Entrypoint, &d.Kind, &d.Path, &d.Interpreter,
 		&d.Description, &d.Version, &tags, &parameters, (*text)(&d.ParameterSchema), &d.EnforceParameterSchema,
-		&variables, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
-		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &created, &updated)
+		&variables, &steps, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
+		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &d.RetriesOnCrash, &d.Catchup,
+		&d.MaxLateSeconds, &d.JitterSeconds, &d.ProjectFile, &shown, &created, &updated)
 	if err != nil {
+		return d, err
+	}
+	if d.PullSteps, err = readSteps(steps); err != nil {
 		return d, err
 	}
 	d.FullName = d.FlowName + "/" + d.Name
 	d.ConcurrencyLimit = intOrNil(limit)
 	d.Created, d.Updated = instant(created), instant(updated)
 	return d, errors.Join(json.Unmarshal(tags, &d.Tags), json.Unmarshal(parameters, &d.Parameters),
-		json.Unmarshal(variables, &d.JobVariables), json.Unmarshal(delays, &d.RetryDelaySeconds))
+		json.Unmarshal(variables, &d.JobVariables), json.Unmarshal(delays, &d.RetryDelaySeconds), json.Unmarshal(shown, &d.Shown))
 }
 
 // Deployments lists all, by flow and name.
 func (s *Store) Deployments(ctx context.Context) ([]Deployment, error) {
-	return collect(ctx, s.reader, scanDeployment, selectDeployment+" ORDER BY f.name, d.name")
+	list, err := collect(ctx, s.reader, scanDeployment, selectDeployment+" ORDER BY f.name, d.name")
+	if err != nil {
+		return nil, err
+	}
+	return list, addSchedules(ctx, s.reader, list)
 }
 
 // Deployment reads one by "flow/name", or by "name" alone where it is unique.
 func (s *Store) Deployment(ctx context.Context, target string) (Deployment, error) {
-	return deploymentByName(ctx, s.reader, target)
+	d, err := deploymentByName(ctx, s.reader, target)
+	if err != nil {
+		return d, err
+	}
+	return d, withSchedules(ctx, s.reader, &d)
 }
 
 func deploymentByName(ctx context.Context, q querier, target string) (d Deployment, err error) {
@@ -159,14 +190,21 @@ func (s *Store) PauseDeployment(ctx context.Context, target string, paused bool)
 		if d, err = deploymentByName(t.ctx, t, target); err != nil {
 			return err
 		}
+		if err := withSchedules(t.ctx, t, &d); err != nil {
+			return err
+		}
+		before := d
+		d.Schedules = slices.Clone(d.Schedules)
 		d.OperatorPaused = paused
 		// Resuming says that it shall run: the file's own pause goes with it.
 		if !paused {
 			d.Paused = false
 		}
-		_, err := t.exec("UPDATE deployment SET operator_paused = ?, paused = ?, updated = ? WHERE id = ?",
-			d.OperatorPaused, d.Paused, t.now, d.ID)
-		return err
+		if _, err := t.exec("UPDATE deployment SET operator_paused = ?, paused = ?, updated = ? WHERE id = ?",
+			d.OperatorPaused, d.Paused, t.now, d.ID); err != nil {
+			return err
+		}
+		return t.putSchedules(before, d)
 	})
 	return d, err
 }
@@ -178,24 +216,37 @@ func (s *Store) DeleteDeployment(ctx context.Context, target string) (d Deployme
 		if d, err = deploymentByName(t.ctx, t, target); err != nil {
 			return err
 		}
-		waiting, err := collect(t.ctx, t, scanID, `
-			SELECT id
-			  FROM flow_run INDEXED BY flow_run_due
-			 WHERE state_type = 'SCHEDULED'
-			   AND deployment_id = ?`, d.ID)
-		if err != nil {
-			return err
-		}
-		for _, id := range waiting {
-			if _, err := t.cancel(id, "its deployment was deleted", "operator"); err != nil {
-				return err
-			}
-		}
-		cancelled = len(waiting)
-		_, err = t.exec("DELETE FROM deployment WHERE id = ?", d.ID)
+		cancelled, err = t.deleteDeployment(d)
 		return err
 	})
 	return d, cancelled, err
+}
+
+// deleteDeployment says how many waiting runs it cancelled.
+func (t *tx) deleteDeployment(d Deployment) (cancelled int, err error) {
+	if err := withSchedules(t.ctx, t, &d); err != nil {
+		return 0, err
+	}
+	for _, s := range d.Schedules {
+		if err := t.removeSchedule(d, s); err != nil {
+			return 0, err
+		}
+	}
+	waiting, err := collect(t.ctx, t, scanID, `
+		SELECT id
+		  FROM flow_run INDEXED BY flow_run_due
+		 WHERE state_type = 'SCHEDULED'
+		   AND deployment_id = ?`, d.ID)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range waiting {
+		if _, err := t.cancel(id, "its deployment was deleted", "operator"); err != nil {
+			return 0, err
+		}
+	}
+	_, err = t.exec("DELETE FROM deployment WHERE id = ?", d.ID)
+	return len(waiting), err
 }
 
 func scanID(r row) (id ID, err error) { return id, r.Scan(&id) }

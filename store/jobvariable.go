@@ -64,7 +64,8 @@ func isGrace(raw json.RawMessage) bool {
 }
 
 // CheckJobVariables refuses a known variable of a wrong type, and names those
-// that the process type does not know: they are kept, and ignored at a run.
+// that the process type does not know: they are kept, and ignored at a run. What
+// a template stands for is known when a run starts, and checked then.
 func CheckJobVariables(v Values) (unknown []string, err error) {
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		known, found := processVariables[name]
@@ -72,7 +73,7 @@ func CheckJobVariables(v Values) (unknown []string, err error) {
 			unknown = append(unknown, name)
 			continue
 		}
-		if !known.holds(v[name]) {
+		if !HasTemplate(v[name]) && !known.holds(v[name]) {
 			return nil, invalid("job variable %q: %s is not %s", name, shorten(string(v[name])), known.want)
 		}
 	}

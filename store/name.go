@@ -61,3 +61,9 @@ var nouns = strings.Fields(`
 	petrel pigeon pika pipit plover puffin puma python quail rabbit raven robin rook salmon seal shrew shrike
 	siskin skua skunk sparrow stoat stork swallow swan swift tapir teal tern thrush tiger toucan trout turtle
 	viper vole walrus warbler weasel whale wolf wombat wren yak zebra`)
+
+// CheckDeploymentName says whether a deployment may be called so.
+func CheckDeploymentName(name string) error { return checkFreeName("deployment", name) }
+
+// CheckPoolName says whether a work pool may be called so.
+func CheckPoolName(name string) error { return checkPlainName("work pool", name) }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // explain is how SQLite would answer a query, a line a step.
@@ -72,6 +73,37 @@ func playAll(t *testing.T, s *Store) {
 	must(t, err)
 	change(t, s, "UPDATE work_pool SET concurrency_limit = NULL")
 	must(t, s.EndWorker(ctx, w.ID))
+	playSchedules(t, s)
+}
+
+// playSchedules is playAll for what concerns ticks.
+func playSchedules(t *testing.T, s *Store) {
+	t.Helper()
+	ctx, clock := context.Background(), s.Clock
+	defer func() { s.Clock = clock }()
+	now := clock()
+	s.Clock = func() time.Time { return now }
+	every := ScheduleSpec{Interval: time.Hour, Slug: "a"}
+	named := func(w *Wish) { w.Name, w.Schedules = "ticks", &[]ScheduleSpec{every} }
+	deploy(t, s, named)
+	for range 2 {
+		now = now.Add(3*time.Hour + time.Minute)
+		claim(t, s, 1, nil)
+	}
+	every.Slug, every.Replaces = "b", "a"
+	deploy(t, s, named)
+	for _, paused := range []bool{true, false} {
+		_, err := s.PauseDeployment(ctx, "ticks", paused)
+		must(t, err)
+	}
+	_, err := s.Backfill(ctx, Backfill{Deployment: "ticks", From: now.Add(-3 * time.Hour), To: now, LimitConcurrent: 1})
+	must(t, err)
+	change(t, s, "DELETE FROM flow_run WHERE schedule_slug = 'b' AND state_type = 'SCHEDULED'")
+	_, err = s.Replan(ctx)
+	must(t, err)
+	now = now.Add(2 * time.Hour)
+	_, err = s.DeleteSchedule(ctx, "ticks", "b")
+	must(t, err)
 }
 
 func TestNoStatementGrowsWithTheRunsThatHaveEnded(t *testing.T) {

@@ -30,6 +30,7 @@ type Run struct {
 	IdempotencyKey    *string         `json:"idempotency_key"`
 	TimeoutSeconds    *float64        `json:"timeout_seconds"`
 	ScheduledFor      *time.Time      `json:"scheduled_for"` // the tick's instant
+	ScheduleSlug      *string         `json:"schedule_slug"` // whose tick it is
 	WorkerName        string          `json:"worker_name"`
 	CreatedBy         string          `json:"created_by"`
 	Created           time.Time       `json:"created"`
@@ -85,6 +86,7 @@ const selectRun = `
 	       r.idempotency_key,
 	       r.timeout_seconds,
 	       r.scheduled_for,
+	       r.schedule_slug,
 	       coalesce(r.worker_name, ''),
 	       r.created_by,
 	       r.created,
@@ -107,7 +109,7 @@ func scanRun(r row) (run Run, err error) {
 	err = r.Scan(&run.ID, &run.Name, &run.FlowName, &run.Deployment, &deployment, &run.State.Type,
 		&run.State.Name, &run.State.Message, &stateTime, &parameters, &tags, &variables, &run.WorkPoolName,
 		&run.WorkQueueName, &expected, &due, &start, &end, &run.RunCount, &run.IdempotencyKey,
-		&run.TimeoutSeconds, &tick, &run.WorkerName, &run.CreatedBy, &created, &updated, &job, &run.Fence,
+		&run.TimeoutSeconds, &tick, &run.ScheduleSlug, &run.WorkerName, &run.CreatedBy, &created, &updated, &job, &run.Fence,
 		&run.Owner.Kind, &run.Owner.Host, &run.Owner.Proof)
 	if err != nil {
 		return run, err

@@ -224,3 +224,32 @@ func (s Schedule) Next(after time.Time) (tick time.Time, ok bool) {
 	}
 	return tick, ok
 }
+
+// Previous gives the last tick strictly before an instant; false where there
+// is none, or none in a hundred years.
+func (s Schedule) Previous(before time.Time) (tick time.Time, ok bool) {
+	low, step := before, time.Second
+	for ; ; step *= 2 {
+		if step > maxInterval {
+			return tick, false
+		}
+		if tick, ok = s.Next(before.Add(-step)); ok && tick.Before(before) {
+			low = tick
+			break
+		}
+	}
+	for high := before; ; {
+		next, more := s.Next(low)
+		if !more || !next.Before(before) {
+			return low, true
+		}
+		low = next
+		// Halving what is left saves walking through thousands.
+		middle := low.Add(high.Sub(low) / 2)
+		if next, more = s.Next(middle); more && next.Before(before) {
+			low = next
+		} else {
+			high = middle
+		}
+	}
+}

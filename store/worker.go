@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -58,6 +59,9 @@ func (s *Store) RegisterWorker(ctx context.Context, w Worker) (Worker, error) {
 		if err := t.forgetWorkers(pool); err != nil {
 			return err
 		}
+		if err := t.recordOff(pool, w); err != nil {
+			return err
+		}
 		w.Started, w.LastSeen = instant(t.now), instant(t.now)
 		_, err = t.exec(`
 			INSERT INTO worker (id, name, work_pool_id, queues, concurrency_limit, host, pid, proof, version,
@@ -94,18 +98,21 @@ func (s *Store) Heartbeat(ctx context.Context, worker ID) error {
 func (t *tx) touchQueues(worker ID) error {
 	_, err := t.exec(`
 		UPDATE work_queue
-		   SET last_polled = ?1
-		 WHERE work_pool_id = (SELECT work_pool_id FROM worker WHERE id = ?2)
-		   AND ((SELECT queues FROM worker WHERE id = ?2) = '[]'
-		        OR name IN (SELECT value FROM json_each((SELECT queues FROM worker WHERE id = ?2))))`, t.now, worker)
+		   SET last_polled = ?2
+		 WHERE work_pool_id = (SELECT work_pool_id FROM worker WHERE id = ?1)
+		   AND `+polledByWorker, worker, t.now)
 	return err
 }
+
+// polledByWorker is true of the queues that the worker ?1 polls.
+const polledByWorker = `((SELECT queues FROM worker WHERE id = ?1) = '[]'
+		        OR name IN (SELECT value FROM json_each((SELECT queues FROM worker WHERE id = ?1))))`
 
 // EndWorker records that a worker has left.
 func (s *Store) EndWorker(ctx context.Context, worker ID) error {
 	return s.update(ctx, func(t *tx) error {
 		_, err := t.exec("UPDATE worker SET ended = ?1, last_seen = ?1, updated = ?1 WHERE id = ?2", t.now, worker)
-		return err
+		return errors.Join(err, t.touchQueues(worker))
 	})
 }
 

@@ -72,6 +72,8 @@ CREATE TABLE deployment (
 	max_late_seconds         REAL CHECK (max_late_seconds > 0),
 	jitter_seconds           REAL CHECK (jitter_seconds > 0),
 	project_file             TEXT,
+	-- what is printed in place of hidden values, by path
+	shown                    TEXT NOT NULL DEFAULT '{}' CHECK (json_type(shown) = 'object'),
 	created                  INTEGER NOT NULL,
 	updated                  INTEGER NOT NULL,
 	UNIQUE (flow_id, name)
@@ -92,10 +94,21 @@ CREATE TABLE schedule (
 	parameters      TEXT NOT NULL DEFAULT '{}' CHECK (json_type(parameters) = 'object'),
 	-- the newest instant that was decided; only moves forward
 	decided         INTEGER NOT NULL,
+	-- what the clock said then; a day ahead of it, the clock was wrong
+	decided_at      INTEGER NOT NULL,
+	-- the tick whose run waits; NULL where it is paused or over
+	next            INTEGER,
+	-- its waiting run was deleted: whoever looks first makes the one after it
+	unplanned       INTEGER NOT NULL DEFAULT 0 CHECK (unplanned IN (0, 1)),
+	-- when its pool or queue was last resumed: ticks up to then were paused
+	resumed         INTEGER NOT NULL DEFAULT 0,
 	created         INTEGER NOT NULL,
 	updated         INTEGER NOT NULL,
 	UNIQUE (deployment_id, slug)
 ) STRICT;
+
+CREATE INDEX schedule_decided ON schedule (decided_at);
+CREATE INDEX schedule_unplanned ON schedule (id) WHERE unplanned = 1;
 
 -- Ticks that became no run, as spans.
 CREATE TABLE dropped_tick (
@@ -111,6 +124,38 @@ CREATE TABLE dropped_tick (
 ) STRICT;
 
 CREATE INDEX dropped_tick_by_schedule ON dropped_tick (deployment_id, schedule_slug, first);
+
+-- When nobody polled a queue: its workers were gone, or their machine slept.
+CREATE TABLE absence (
+	id            BLOB PRIMARY KEY,
+	work_queue_id BLOB NOT NULL REFERENCES work_queue (id) ON DELETE CASCADE,
+	first         INTEGER NOT NULL,
+	last          INTEGER NOT NULL,
+	reason        TEXT NOT NULL CHECK (reason IN ('off', 'asleep')),
+	created       INTEGER NOT NULL,
+	updated       INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX absence_by_queue ON absence (work_queue_id, last);
+
+-- A pool's or a queue's pause keeps the ticks of many schedules: the claim
+-- drops them when it meets them, however the pause was lifted.
+CREATE TRIGGER work_pool_resumed AFTER UPDATE OF is_paused ON work_pool WHEN OLD.is_paused = 1 AND NEW.is_paused = 0
+BEGIN
+	UPDATE schedule
+	   SET resumed = NEW.updated
+	 WHERE deployment_id IN (SELECT d.id
+	                           FROM work_queue q
+	                           JOIN deployment d ON d.work_queue_id = q.id
+	                          WHERE q.work_pool_id = NEW.id);
+END;
+
+CREATE TRIGGER work_queue_resumed AFTER UPDATE OF is_paused ON work_queue WHEN OLD.is_paused = 1 AND NEW.is_paused = 0
+BEGIN
+	UPDATE schedule
+	   SET resumed = NEW.updated
+	 WHERE deployment_id IN (SELECT id FROM deployment WHERE work_queue_id = NEW.id);
+END;
 
 CREATE TABLE flow_run (
 	id                  BLOB PRIMARY KEY,
@@ -177,6 +222,17 @@ CREATE INDEX flow_run_by_name ON flow_run (name);
 CREATE INDEX flow_run_by_state ON flow_run (state_type, id);
 CREATE INDEX flow_run_by_deployment ON flow_run (deployment_id, id);
 CREATE INDEX flow_run_by_flow ON flow_run (flow_id, id);
+
+-- A waiting tick that is deleted is decided: it never comes again.
+CREATE TRIGGER flow_run_tick_deleted AFTER DELETE ON flow_run
+	WHEN OLD.state_type = 'SCHEDULED' AND OLD.scheduled_for IS NOT NULL
+BEGIN
+	UPDATE schedule
+	   SET decided = max(decided, OLD.scheduled_for), next = NULL, unplanned = 1
+	 WHERE deployment_id = OLD.deployment_id
+	   AND slug = OLD.schedule_slug
+	   AND next = OLD.scheduled_for;
+END;
 
 CREATE TABLE attempt (
 	run_id      BLOB NOT NULL REFERENCES flow_run (id) ON DELETE CASCADE,

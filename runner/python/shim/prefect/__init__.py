@@ -9,6 +9,7 @@ __getattr__, __dir__ = shim.module(
         "State": "_runnel.states",
         "__version__": "_runnel.version",
         "allow_failure": "_runnel.annotations",
+        "blocks": "prefect.blocks",
         "cache_policies": "prefect.cache_policies",
         "context": "prefect.context",
         "deploy": "_runnel.flows",
@@ -27,5 +28,6 @@ __getattr__, __dir__ = shim.module(
         "tasks": "prefect.tasks",
         "unmapped": "_runnel.annotations",
         "utilities": "prefect.utilities",
+        "variables": "prefect.variables",
     },
 )

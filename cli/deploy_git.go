@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"runnel/discover"
+)
+
+// overlayPull sets the pull steps that --from-git stands for.
+func (j *deployJob) overlayPull(e *discover.Entry) error {
+	if j.c.FromGit == nil {
+		return nil
+	}
+	e.Pull = discover.Steps{Origin: discover.StepsOwn, List: []discover.Step{}}
+	if !*j.c.FromGit {
+		return nil
+	}
+	checkout, ok := discover.GitCheckout(j.ctx, j.project.root)
+	if !ok {
+		e := usage("--from-git: %s is no checkout with a remote", j.project.root)
+		e.hint = []string{"without it runs use this folder"}
+		return e
+	}
+	steps, err := clone(checkout)
+	e.Pull.List = steps
+	if lost := unpublished(checkout); lost != "" {
+		j.notes.add("runs use what %s has, which lacks %s", checkout.Remote, lost)
+	}
+	return err
+}
+
+// clone are the steps by which a run fetches what the remote has.
+func clone(c discover.Checkout) ([]discover.Step, error) {
+	if u, err := url.Parse(c.Remote); err == nil && u.User != nil {
+		if _, secret := u.User.Password(); secret {
+			return nil, &exitError{
+				code: exitRefused, message: "--from-git: the address of the remote holds a password, which would be stored and shown",
+				hint: []string{"take it out of the address: git remote set-url origin …", "and write the pull step git_clone into the project file, with access_token: \"{{ prefect.blocks.secret.NAME }}\""},
+			}
+		}
+	}
+	step := discover.Step{Name: "git_clone", ID: "clone", Arguments: map[string]json.RawMessage{"repository": jsonText(c.Remote)}}
+	if c.Branch != "" {
+		step.Arguments["branch"] = jsonText(c.Branch)
+	} else {
+		step.Arguments["commit_sha"] = jsonText(c.Commit)
+	}
+	steps := []discover.Step{step}
+	if c.Folder != "" {
+		steps = append(steps, discover.Step{
+			Name:      "set_working_directory",
+			Arguments: map[string]json.RawMessage{"directory": jsonText("{{ clone.directory }}/" + c.Folder)},
+		})
+	}
+	return steps, nil
+}
+
+// jsonText is text as JSON, with &, < and > as they are.
+func jsonText(text string) json.RawMessage {
+	var b strings.Builder
+	if err := encodeJSON(&b, text, ""); err != nil {
+		panic(fmt.Sprintf("text: %v", err)) // text always encodes
+	}
+	return json.RawMessage(strings.TrimSpace(b.String()))
+}
+
+// unpublished names the work that a clone will not have, or "".
+func unpublished(c discover.Checkout) string {
+	var parts []string
+	if len(c.Uncommitted) > 0 {
+		parts = append(parts, note{"what is not committed", c.Uncommitted}.String())
+	}
+	if len(c.Unpushed) > 0 {
+		parts = append(parts, note{"what is not pushed", c.Unpushed}.String())
+	}
+	return strings.Join(parts, "; and ")
+}

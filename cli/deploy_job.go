@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"runnel/discover"
+	"runnel/runner"
+	"runnel/store"
+)
+
+// deployJob is one line of deploy on its way: prepare reads what it names, plan
+// and apply hand it to the store, show and next tell of it. A wizard fills a
+// deployCmd and goes the same way.
+type deployJob struct {
+	*app
+	c        deployCmd
+	project  project
+	file     *discover.Project // nil where none is read
+	orders   []order
+	wishes   []store.Wish
+	notes    notes // one line a kind of warning
+	save     *saved
+	headed   bool                       // the header was printed
+	outputs  map[int]runner.StepOutputs // of the build and push steps, by order
+	given    store.Values               // the parameters of the line
+	readers  map[string]*discover.Reader
+	commits  map[string]string // GitVersion by root
+	checkout *string           // its top, once somebody asked
+}
+
+// order is one deployment that the line asks for.
+type order struct {
+	entry discover.Entry // as the file has it; of an entrypoint, its name and entrypoint alone
+	root  string         // what its paths are relative to
+	flow  discover.Flow
+}
+
+// prepare reads the flows, the file and the flags. It touches no database but
+// to read variables from one that is there.
+func (c deployCmd) prepare(a *app) (*deployJob, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	j := &deployJob{app: a, c: c}
+	if err := j.find(); err != nil {
+		return nil, err
+	}
+	if err := j.wish(); err != nil {
+		return nil, err
+	}
+	return j, j.prepareSave()
+}
+
+// find chooses between the entrypoint of the line and the project file.
+func (j *deployJob) find() (err error) {
+	if j.project, err = j.app.project(j.c.Root); err != nil {
+		return err
+	}
+	path, err := j.projectFile()
+	if err != nil {
+		return err
+	}
+	if j.c.Entrypoint != "" || path == "" {
+		return j.fromLine(path)
+	}
+	return j.fromFile(path)
+}
+
+// fromLine makes the one order of an entrypoint on the line.
+func (j *deployJob) fromLine(path string) error {
+	if j.c.All {
+		return noProjectFile(j.project.root)
+	}
+	if err := j.c.missing(); err != nil {
+		return err
+	}
+	if path != "" && !j.saves() {
+		j.notes.add("%s is not read: the line has an entrypoint", filepath.Base(path))
+	}
+	flow, err := j.readEntrypoint(j.project, j.reader(j.project.root), j.c.Entrypoint)
+	if err != nil {
+		return err
+	}
+	entry := discover.Entry{Name: j.c.Name[0], Entrypoint: flow.Entrypoint, Flow: flow.FlowName}
+	j.orders = []order{{entry, j.project.root, flow}}
+	return nil
+}
+
+// run is the whole way of a line.
+func (j *deployJob) run() error {
+	decide := j.apply
+	if j.c.DryRun {
+		decide = j.plan
+	}
+	plan, err := decide()
+	if err != nil {
+		return err
+	}
+	if err := j.show(plan); err != nil {
+		return err
+	}
+	if !j.c.DryRun {
+		return j.next()
+	}
+	if j.c.ExitCode && !plan.Same() {
+		return &exitError{code: exitRefused}
+	}
+	return nil
+}
+
+func (j *deployJob) options(dryRun bool) store.DeployOptions {
+	o := store.DeployOptions{DryRun: dryRun, CreatePools: j.c.CreatePools, Prune: j.c.Prune}
+	if j.c.All {
+		o.File = j.file.Path
+	}
+	return o
+}
+
+// apply runs the build and push steps, and changes the database, all or nothing.
+func (j *deployJob) apply() (store.Plan, error) {
+	if err := j.build(); err != nil {
+		return store.Plan{}, err
+	}
+	s, err := j.store()
+	if err != nil {
+		return store.Plan{}, err
+	}
+	plan, err := j.deploy(s, j.options(false))
+	if err != nil {
+		return plan, err
+	}
+	return plan, j.writeSave()
+}
+
+// plan is what apply would do. Where there is no database it makes none: all is
+// new there, the pools too.
+func (j *deployJob) plan() (store.Plan, error) {
+	options := j.options(true)
+	if j.hasDatabase() {
+		s, err := j.store()
+		if err != nil {
+			return store.Plan{}, err
+		}
+		return j.deploy(s, options)
+	}
+	folder, err := os.MkdirTemp("", "runnel-plan-")
+	if err != nil {
+		return store.Plan{}, err
+	}
+	defer os.RemoveAll(folder) //nolint:errcheck // the system cleans its temporary folder
+	s := store.New(filepath.Join(folder, "plan.db"))
+	s.Clock = j.Clock
+	if err := s.Open(j.ctx); err != nil {
+		return store.Plan{}, err
+	}
+	defer s.Close() //nolint:errcheck // it held nothing
+	options.CreatePools = true
+	return j.deploy(s, options)
+}
+
+// deploy gives an error of one entry its place in the file.
+func (j *deployJob) deploy(s *store.Store, o store.DeployOptions) (store.Plan, error) {
+	plan, err := s.Deploy(j.ctx, j.wishes, o)
+	var wrong *store.WishError
+	if !errors.As(err, &wrong) || j.file == nil {
+		return plan, err
+	}
+	problem := wishProblem(j.orders[wrong.Index].entry, err)
+	if problem == nil {
+		return plan, err
+	}
+	return plan, j.refuse([]discover.Problem{*problem})
+}
+
+// fieldOf says which of an entry's fields a message of the store speaks of.
+var fieldOf = []struct {
+	pattern *regexp.Regexp
+	path    string
+}{
+	{regexp.MustCompile(`\bparameter "([^"]+)"`), "parameters.$1"},
+	{regexp.MustCompile(`\bjob variable "([^"]+)"`), "work_pool.job_variables.$1"},
+	{regexp.MustCompile(`has no work pool`), "work_pool"},
+	{regexp.MustCompile(`cannot name a work pool`), "work_pool.name"},
+	{regexp.MustCompile(`cannot name a work queue`), "work_pool.work_queue_name"},
+	{regexp.MustCompile(`cannot name a deployment`), "name"},
+	{regexp.MustCompile(`a concurrency limit`), "concurrency_limit"},
+	{regexp.MustCompile(`\bretries of`), "retries"},
+	{regexp.MustCompile(`a retry delay`), "retry_delay_seconds"},
+	{regexp.MustCompile(`a timeout of`), "timeout_seconds"},
+}
+
+// wishProblem is what the store refuses, where the file has it; nil for what is
+// not the file's fault.
+func wishProblem(e discover.Entry, err error) *discover.Problem {
+	var known *store.Error
+	if !errors.As(err, &known) || known.Code != store.Invalid {
+		return nil
+	}
+	path := ""
+	for _, field := range fieldOf {
+		if at := field.pattern.FindStringSubmatchIndex(err.Error()); at != nil {
+			path = string(field.pattern.ExpandString(nil, field.path, err.Error(), at))
+			break
+		}
+	}
+	p := e.At(path, err.Error(), hintOf(err))
+	return &p
+}
+
+// hasDatabase is true where the database is there already.
+func (a *app) hasDatabase() bool {
+	if a.opened != nil {
+		return true
+	}
+	path, err := a.database()
+	if err != nil {
+		return true // opening it says what is wrong
+	}
+	_, err = os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,270 @@
+package cli
+
+// The only file that knows huh. A question is a huh form with one field: huh's
+// text input, and below it what the text filters, or what a check says of it.
+// huh's own select wants a key before it filters and Enter twice after, hides
+// its title meanwhile and knows no headings; its checks come at Enter.
+
+import (
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"charm.land/huh/v2"
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+)
+
+// huhPrompter asks in a terminal. It writes to stderr: stdout is data.
+type huhPrompter struct {
+	*IO
+	keys *keyboard
+}
+
+func (p huhPrompter) ask(q question) (string, error) {
+	f := newField(q)
+	form := huh.NewForm(huh.NewGroup(f)).WithShowHelp(false).WithShowErrors(false).WithTheme(huh.ThemeFunc(promptTheme))
+	fit := func(width, height int) {
+		f.resize(width, height)
+		form.WithWidth(f.width).WithHeight(f.lines())
+	}
+	fit(p.Width, lowest) // until the terminal tells its size
+	back := false
+	filter := func(_ tea.Model, msg tea.Msg) tea.Msg {
+		switch msg := msg.(type) {
+		case tea.WindowSizeMsg:
+			fit(msg.Width, msg.Height)
+		case tea.KeyPressMsg:
+			switch msg.String() {
+			case "shift+tab":
+				back = true
+				return tea.InterruptMsg{}
+			case "esc":
+				return tea.InterruptMsg{}
+			}
+		}
+		return msg
+	}
+	keys := p.keys.turn()
+	defer close(keys.done)
+	environ := p.Environ
+	if p.Env("NO_COLOR") != "" {
+		environ = append(environ[:len(environ):len(environ)], "NO_COLOR=1")
+	}
+	form.WithProgramOptions(tea.WithInput(keys), tea.WithOutput(p.Err), tea.WithEnvironment(environ), tea.WithFilter(filter))
+	err := form.RunWithContext(p.keys.ctx)
+	switch {
+	case back:
+		return "", errBack
+	case err != nil || form.State != huh.StateCompleted:
+		return "", errLeft
+	}
+	p.say("%s %s", p.colour(p.ErrTerminal, bold, q.title), q.answerText(f.answer()))
+	return f.answer(), nil
+}
+
+// promptTheme has no colour but red, so that it reads on light and on dark.
+func promptTheme(bool) *huh.Styles {
+	theme := huh.ThemeBase(false)
+	theme.Focused.Base, theme.Blurred.Base = lipgloss.NewStyle(), lipgloss.NewStyle()
+	theme.Focused.TextInput.Placeholder = lipgloss.NewStyle().Faint(true)
+	return theme
+}
+
+// The smallest terminal, in cells, that a question is drawn for, and the width
+// below which the columns of a list are not aligned.
+const narrowest, lowest, narrow = 20, 6, 60
+
+// field is a huh input with lines below it.
+type field struct {
+	*huh.Input
+	q      question
+	text   string
+	places []int // of the rows that match the text
+	at     int   // the chosen one of them
+	refuse error // what the check or the list has against the text
+	tried  bool  // Enter was pressed: an empty text is wrong now, and not before
+	below  []string
+	// Cells of the terminal.
+	width, height int
+}
+
+func newField(q question) *field {
+	f := &field{Input: huh.NewInput(), q: q, height: lowest}
+	if q.rows == nil {
+		f.text = q.value
+	} else {
+		f.Placeholder("type to filter")
+	}
+	if q.isYesNo() {
+		f.Placeholder("y or n")
+	}
+	f.Value(&f.text).Validate(func(string) error { f.tried = true; return f.refuse })
+	f.judge()
+	return f
+}
+
+// judge follows a change of the text.
+func (f *field) judge() {
+	if f.q.rows == nil {
+		f.below, f.refuse = f.q.judge(f.text)
+		return
+	}
+	f.places, f.at, f.refuse = f.q.matches(f.text), 0, nil
+	if f.text == "" {
+		f.at = f.q.place()
+	}
+	if len(f.places) == 0 {
+		f.refuse = errNoMatch
+	}
+}
+
+func (f *field) answer() string {
+	if f.q.rows == nil {
+		return strings.TrimSpace(f.text)
+	}
+	return f.q.rows[f.places[f.at]].value
+}
+
+// Update moves in the list, and leaves every other key to the input.
+func (f *field) Update(msg tea.Msg) (huh.Model, tea.Cmd) {
+	press, isKey := msg.(tea.KeyPressMsg)
+	if isKey && f.move(press.String()) {
+		return f, nil
+	}
+	before := f.text
+	_, cmd := f.Input.Update(msg)
+	if f.text != before {
+		f.judge()
+	}
+	return f, cmd
+}
+
+// move is true for the keys that choose a row.
+func (f *field) move(key string) bool {
+	steps, known := map[string]int{
+		"up": -1, "down": 1, "ctrl+p": -1, "ctrl+n": 1, "pgup": -f.room(), "pgdown": f.room(),
+	}[key]
+	if !known || len(f.places) == 0 {
+		return known
+	}
+	if steps == 1 && f.at == len(f.places)-1 {
+		f.at = -1 // round to the first
+	} else if steps == -1 && f.at == 0 {
+		f.at = len(f.places)
+	}
+	f.at = min(max(f.at+steps, 0), len(f.places)-1)
+	return true
+}
+
+// WithHeight keeps the height that resize gives.
+func (f *field) WithHeight(int) huh.Field { return f }
+
+func (f *field) resize(width, height int) {
+	f.width, f.height = max(narrowest, width), max(lowest, height)
+}
+
+// View is drawn by ourselves but for the line that is edited.
+func (f *field) View() string {
+	lines := f.head()
+	lines = append(lines, f.Input.View())
+	lines = append(lines, f.body()...)
+	for len(lines) < f.lines()-1 {
+		lines = append(lines, "")
+	}
+	lines = append(lines[:f.lines()-1], lipgloss.NewStyle().Faint(true).Render(f.help()))
+	return strings.Join(lines, "\n")
+}
+
+func (f *field) head() []string {
+	lines := styled(lipgloss.NewStyle().Bold(true), wrap(clean(f.q.title), f.width))
+	for _, note := range f.q.notes {
+		lines = append(lines, styled(lipgloss.NewStyle().Faint(true), wrap(clean(note), f.width))...)
+	}
+	if most := f.height - 5; len(lines) > most {
+		lines = lines[:most]
+	}
+	return lines
+}
+
+func styled(style lipgloss.Style, lines []string) []string {
+	for i := range lines {
+		lines[i] = style.Render(lines[i])
+	}
+	return lines
+}
+
+// body is the list around the chosen row, or what the check says.
+func (f *field) body() []string {
+	var lines []string
+	at := 0
+	if f.q.rows == nil {
+		for _, line := range f.below {
+			lines = append(lines, "  "+clean(line))
+		}
+	} else {
+		lines, at = f.list()
+	}
+	if f.refuse != nil && (f.text != "" || f.tried || f.q.rows != nil) {
+		red := lipgloss.NewStyle().Foreground(lipgloss.Red)
+		lines = append(lines, styled(red, wrap(clean(f.refuse.Error()), f.width))...)
+	}
+	room := f.room()
+	from := max(0, min(at-room/2, len(lines)-room))
+	lines = lines[from:min(len(lines), from+room)]
+	for i := range lines {
+		lines[i] = ansi.Truncate(lines[i], f.width, "…")
+	}
+	return lines
+}
+
+// list is every row that matches, under its heading; at is the chosen one's line.
+func (f *field) list() (lines []string, at int) {
+	group := ""
+	for i, place := range f.places {
+		r := f.q.rows[place]
+		if r.group != group {
+			group = r.group
+			lines = append(lines, lipgloss.NewStyle().Faint(true).Render(clean(group)))
+		}
+		text := clean(r.text)
+		if f.width < narrow {
+			text = clean(r.joined("  "))
+		}
+		line := "  " + text
+		if i == f.at {
+			line, at = lipgloss.NewStyle().Bold(true).Render("> "+text), len(lines)
+		}
+		lines = append(lines, line)
+	}
+	return lines, at
+}
+
+// room is how many lines the body has, the same for as long as the terminal
+// keeps its size: what jumps is hard to read.
+func (f *field) room() int {
+	wanted := f.q.below + 2
+	if f.q.rows != nil {
+		wanted = len(f.q.rows)
+		for i, r := range f.q.rows {
+			if r.group != "" && (i == 0 || r.group != f.q.rows[i-1].group) {
+				wanted++
+			}
+		}
+	}
+	return max(1, min(wanted, f.height-len(f.head())-3))
+}
+
+// lines is the height of the whole: what to know, the input, the body, help.
+func (f *field) lines() int { return len(f.head()) + 1 + f.room() + 1 }
+
+func (f *field) help() string {
+	long, short := "enter: take it · shift-tab: back · esc: leave", "⏎ take · ⇧⇥ back · esc leave"
+	if f.q.rows != nil {
+		long = "↑↓: move · enter: choose · shift-tab: back · esc: leave"
+		short = "↑↓ ⏎ choose · ⇧⇥ back · esc leave"
+	}
+	if ansi.StringWidth(long) > f.width {
+		return ansi.Truncate(short, f.width, "…")
+	}
+	return long
+}

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
+// prompter asks a person. Its implementations: huhPrompter in a terminal,
+// plainPrompter where a screen must not be redrawn, and the tests' script.
+type prompter interface {
+	// ask gives the answer, errBack, or errLeft.
+	ask(q question) (string, error)
+}
+
+// errBack is the wish to see the question before.
+var errBack = errors.New("back")
+
+// errLeft is Ctrl-C, Esc, and the end of the input: never a yes.
+var errLeft = &exitError{code: exitInterrupted, message: "left; nothing was changed"}
+
+// question is one screen: a list where it has rows, else a line of text.
+type question struct {
+	title string
+	notes []string // what to know before answering
+	rows  []row
+	// value is what Enter alone answers: a text, or the value of a row.
+	value string
+	// check judges a text as it is typed: lines to show below it, and why it
+	// is no answer.
+	check func(text string) (below []string, err error)
+	// below is how many lines a check may give.
+	below int
+}
+
+// row is one line of a list. What is typed is looked for in all of its text.
+type row struct {
+	group string // rows that follow each other under one heading share it
+	text  string
+	value string
+}
+
+// joined is the row with its columns, which two spaces part, set side by side.
+func (r row) joined(separator string) string {
+	var columns []string
+	for column := range strings.SplitSeq(r.text, "  ") {
+		if column = strings.TrimSpace(column); column != "" {
+			columns = append(columns, column)
+		}
+	}
+	return strings.Join(columns, separator)
+}
+
+// yes and no are the values of a question that yesNoRows makes.
+const (
+	yes = "yes"
+	no  = "no"
+)
+
+func yesNoRows(ifYes, ifNo string) []row {
+	return []row{{text: "Yes" + ifYes, value: yes}, {text: "No" + ifNo, value: no}}
+}
+
+// isYesNo is true where y and n choose.
+func (q question) isYesNo() bool {
+	return len(q.rows) == 2 && q.rows[0].value == yes && q.rows[1].value == no
+}
+
+// matches gives the places of the rows that hold every word of a text.
+// Of yes and no the beginning counts alone.
+func (q question) matches(text string) (places []int) {
+	text = strings.ToLower(text)
+	words := strings.Fields(text)
+	for i, r := range q.rows {
+		whole := strings.ToLower(r.group + " " + r.text + " " + r.value)
+		if q.isYesNo() && !strings.HasPrefix(whole, " "+text) {
+			continue
+		}
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(whole, word) }) {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// place is that of the row which Enter alone answers.
+func (q question) place() int {
+	return max(0, slices.IndexFunc(q.rows, func(r row) bool { return r.value == q.value }))
+}
+
+// judge is check where there is none, too.
+func (q question) judge(text string) (below []string, err error) {
+	if q.check == nil {
+		return nil, nil
+	}
+	return q.check(text)
+}
+
+// answerText is an answer as a line of what was said shows it: of a row with
+// columns the first, and without what explains it.
+func (q question) answerText(value string) string {
+	for _, r := range q.rows {
+		if r.value == value {
+			first, _, _ := strings.Cut(r.text, "  ")
+			first, _, _ = strings.Cut(first, ": ")
+			return first
+		}
+	}
+	return value
+}

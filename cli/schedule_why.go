@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"runnel/store"
+)
+
+// nextReason says what the next tick of a deployment waits for, or why there
+// is none.
+func (a *app) nextReason(s *store.Store, d store.Deployment) (reason, error) {
+	first, found := nextOf(d)
+	if !found {
+		return reason{ID: d.ID, Name: d.FullName, Why: a.silence(d)}, nil
+	}
+	r, made, err := s.TickRun(a.ctx, d.ID, first.Slug, *first.Next)
+	if err != nil || !made {
+		return reason{ID: d.ID, Name: d.FullName, Why: "fires next at " + a.tickText(*first.Next, first.Timezone)}, err
+	}
+	if !r.Due.After(a.Clock()) {
+		return a.reasonOf(s, r)
+	}
+	why := fmt.Sprintf("waits for its time, %s, by the schedule %s", a.tickText(r.Due, first.Timezone), first.Slug)
+	obstacle, err := a.obstacle(s, r)
+	return reason{r.ID, r.Name, &r.State, why + obstacle}, err
+}
+
+// obstacle is what would hold a run today if its time had come: what is
+// paused, or that no worker is there. Limits may be free again by then.
+func (a *app) obstacle(s *store.Store, r store.Run) (string, error) {
+	r.Due = a.Clock()
+	w, err := s.Waits(a.ctx, r)
+	switch w.For {
+	case store.WaitPoolGone, store.WaitPoolPaused, store.WaitQueuePaused, store.WaitDeploymentPaused, store.WaitWorker:
+		return "; as it stands it will not start then: " + a.waitText(r, w), err
+	}
+	return "", err
+}
+
+// silence is why no schedule of a deployment fires.
+func (a *app) silence(d store.Deployment) string {
+	if paused(d) {
+		return "the deployment is paused: runnel deployment resume " + store.Quote(d.FullName)
+	}
+	var parts []string
+	for _, s := range d.Schedules {
+		parts = append(parts, fmt.Sprintf("%s is %s", s.Slug, a.nextText(s, false)))
+	}
+	return "no schedule of it fires: " + strings.Join(parts, ", ")
+}
+
+// lateText says how late a run started, or is, and which absence of workers
+// explains it; "" where it was in time.
+func (a *app) lateText(s *store.Store, r store.Run) (string, error) {
+	l, err := s.Lateness(a.ctx, r)
+	if err != nil || l.By < store.LateAfter {
+		return "", err
+	}
+	text := duration(l.By) + " late"
+	if r.StartTime != nil {
+		text = "it started " + text
+	}
+	switch l.Reason {
+	case store.AbsentAsleep:
+		text += ": this machine slept " + timesText(l.From, l.To)
+	case store.AbsentOff:
+		text += ": no worker ran " + timesText(l.From, l.To)
+	}
+	return text, nil
+}
+
+// timesText is a stretch of time: "23:04 to 07:40", with days where it is
+// longer than one.
+func timesText(from, to time.Time) string {
+	layout := "15:04"
+	switch {
+	case to.Sub(from) >= 24*time.Hour:
+		layout = "2006-01-02 15:04"
+	case to.Sub(from) < 10*time.Minute:
+		layout = time.TimeOnly
+	}
+	return from.Local().Format(layout) + " to " + to.Local().Format(layout)
+}

@@ -1,0 +1,283 @@
+package cli
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"runnel/discover"
+	"runnel/store"
+)
+
+// wizard asks for what a line of deploy lacks. An answer is a flag of that
+// line, so what it makes is what the printed line makes.
+type wizard struct {
+	*app
+	prompter prompter
+	c        *deployCmd
+	given    deployCmd // the line as it was typed
+	project  project
+	path     string            // of the project file, "" where there is none
+	file     *discover.Project // nil where it does not matter
+	found    *discover.Result  // what the folder holds, once it was read
+	flow     discover.Flow
+	schema   store.ParameterSchema
+	// answers are the last to each question, by its title: who goes back finds
+	// them again.
+	answers map[string]string
+	// scheduled are the answers about schedules, before they are flags.
+	scheduled []discover.ScheduleEntry
+}
+
+// errSkip is said by a step that has nothing to ask.
+var errSkip = errors.New("nothing to ask")
+
+// interactive is true where there is somebody who can be asked.
+func (a *app) interactive() bool {
+	return a.InTerminal && a.ErrTerminal && !a.noPrompt && !a.isOn("CI")
+}
+
+// isOn reads a switch of the environment, as people set them.
+func (s *IO) isOn(name string) bool {
+	switch strings.ToLower(s.Env(name)) {
+	case "", "0", "false", "no", "off":
+		return false
+	}
+	return true
+}
+
+// prompter is how this terminal is asked.
+func (a *app) prompter() prompter {
+	file, isFile := a.In.(*os.File)
+	if !isFile || a.isOn("ACCESSIBLE") || a.Env("TERM") == "dumb" {
+		return newPlainPrompter(a.ctx, a.IO)
+	}
+	return huhPrompter{a.IO, newKeyboard(a.ctx, file)}
+}
+
+// wizard fills in what the line lacks, shows the plan, and asks before it is
+// carried out.
+func (c deployCmd) wizard(a *app, p prompter) error {
+	w := &wizard{app: a, prompter: p, c: &c, given: c, answers: map[string]string{}}
+	if err := w.open(); err != nil {
+		return err
+	}
+	var j *deployJob
+	steps := []step{
+		w.askFlow, w.readFlow, w.askName, w.askSchedule, w.askPool, w.askGit, w.askRequired, w.askDefaults,
+		w.keepParameters, w.askSave, w.askMissingPools, func() (err error) { j, err = w.confirm(); return err },
+	}
+	for {
+		err := w.inOrder(steps...)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errBack) { // back from the first question asks it again
+			return err
+		}
+	}
+	if c.DryRun {
+		return j.run()
+	}
+	plan, err := j.apply()
+	if err != nil {
+		return err
+	}
+	for _, change := range plan.Changes {
+		if change.Action != "=" {
+			a.print("deployed %s", change.Deployment)
+		}
+	}
+	if plan.Same() {
+		a.say("it is deployed like this already")
+	}
+	a.say("the same without questions: %s", c.line())
+	return j.next()
+}
+
+// asks is true for a line that does not say enough.
+func (c deployCmd) asks(a *app) bool {
+	if c.check() != nil || c.Params == "-" { // stdin is for the parameters then
+		return false
+	}
+	if c.Entrypoint != "" {
+		return c.missing() != nil
+	}
+	if c.All || len(c.Name) == 0 {
+		return !c.All
+	}
+	j := &deployJob{app: a, c: c}
+	var err error
+	if j.project, err = a.project(c.Root); err != nil {
+		return false
+	}
+	path, err := j.projectFile()
+	return err == nil && path == ""
+}
+
+// talk is our streams with the plan on stderr, where the question is: stdout may
+// be a file.
+func (w *wizard) talk() *IO {
+	streams := *w.IO
+	streams.Out, streams.OutTerminal = w.Err, w.ErrTerminal
+	return &streams
+}
+
+// step asks one question or several. It gives errBack from its first one.
+type step func() error
+
+// inOrder asks step after step. Back leads to the one that was asked before,
+// with the line as it was then; back from the first is handed up.
+func (w *wizard) inOrder(steps ...step) error {
+	type asked struct {
+		at        int
+		line      deployCmd
+		scheduled []discover.ScheduleEntry
+	}
+	var before []asked
+	for i := 0; i < len(steps); {
+		now := asked{i, *w.c, w.scheduled}
+		switch err := steps[i](); {
+		case err == nil:
+			before = append(before, now)
+			i++
+		case errors.Is(err, errSkip):
+			i++
+		case !errors.Is(err, errBack) || len(before) == 0:
+			return err
+		default:
+			last := before[len(before)-1]
+			before = before[:len(before)-1]
+			i, *w.c, w.scheduled = last.at, last.line, last.scheduled
+		}
+	}
+	if len(before) == 0 {
+		return errSkip
+	}
+	return nil
+}
+
+// ask asks one question, with the answer that it had before as the default.
+func (w *wizard) ask(q question) (string, error) {
+	if before, had := w.answers[q.title]; had && (q.rows == nil || slices.ContainsFunc(q.rows, func(r row) bool { return r.value == before })) {
+		q.value = before
+	}
+	answer, err := w.prompter.ask(q)
+	if err == nil {
+		w.answers[q.title] = answer
+	}
+	return answer, err
+}
+
+// askYes asks for a yes or no; preset is what Enter alone answers.
+func (w *wizard) askYes(q question, preset bool) (bool, error) {
+	q.value = no
+	if preset {
+		q.value = yes
+	}
+	if q.rows == nil {
+		q.rows = yesNoRows("", "")
+	}
+	answer, err := w.ask(q)
+	return answer == yes, err
+}
+
+// open reads where we are: the root, and the project file where there is one.
+func (w *wizard) open() (err error) {
+	if w.project, err = w.app.project(w.c.Root); err != nil {
+		return err
+	}
+	j := &deployJob{app: w.app, c: *w.c, project: w.project}
+	if w.path, err = j.projectFile(); err != nil || w.path == "" || w.c.Entrypoint != "" {
+		return err
+	}
+	w.project = j.project
+	w.file, err = w.readProject(w.path)
+	return err
+}
+
+// existing is the deployment that the answers so far name, where there is one.
+func (w *wizard) existing(name string) (store.Deployment, bool) {
+	if !w.hasDatabase() {
+		return store.Deployment{}, false
+	}
+	s, err := w.store()
+	if err != nil {
+		return store.Deployment{}, false // deploying says what is wrong
+	}
+	d, err := s.Deployment(w.ctx, w.flow.FlowName+"/"+name)
+	return d, err == nil && d.Name == name
+}
+
+// pools are the work pools that there are. Looking makes no database.
+func (w *wizard) pools() ([]store.WorkPool, error) {
+	if !w.hasDatabase() {
+		return nil, nil
+	}
+	s, err := w.settled()
+	if err != nil {
+		return nil, err
+	}
+	return s.WorkPools(w.ctx)
+}
+
+// confirm shows the plan, and asks. It gives what is to be applied.
+func (w *wizard) confirm() (*deployJob, error) {
+	j, err := w.c.prepare(w.app)
+	if err != nil || w.c.DryRun {
+		return j, err
+	}
+	plan, err := j.plan()
+	if err != nil {
+		return nil, err
+	}
+	talk := *w.app
+	talk.IO = w.talk()
+	j.app = &talk
+	err = j.show(plan)
+	j.app = w.app
+	if err != nil {
+		return nil, err
+	}
+	delete(w.answers, confirmTitle) // another plan, another answer
+	agreed, err := w.askYes(question{title: confirmTitle}, true)
+	if err == nil && !agreed {
+		err = errLeft
+	}
+	return j, err
+}
+
+const confirmTitle = "Deploy this?"
+
+// askMissingPools is for entries of the file: what they name may not be there.
+func (w *wizard) askMissingPools() error {
+	if w.c.CreatePools || w.c.Entrypoint != "" {
+		return errSkip
+	}
+	j, err := w.c.prepare(w.app)
+	if err != nil {
+		return err
+	}
+	pools, err := w.pools()
+	if err != nil {
+		return err
+	}
+	missing := map[string]bool{}
+	for _, wish := range j.wishes {
+		missing[wish.Pool] = wish.Pool != ""
+	}
+	for _, p := range pools {
+		delete(missing, p.Name)
+	}
+	delete(missing, "")
+	if len(missing) == 0 {
+		return errSkip
+	}
+	w.c.CreatePools, err = w.askYes(question{
+		title: "Make the work pools that are missing?",
+		notes: slices.Sorted(maps.Keys(missing)),
+	}, true)
+	return err
+}

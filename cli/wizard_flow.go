@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"runnel/discover"
+	"runnel/store"
+)
+
+// The values of rows that are no entrypoint: none begins with a colon.
+const (
+	rowAll  = ":all"
+	rowNew  = ":new"
+	rowType = ":type"
+)
+
+// askFlow chooses entries of the project file, or a flow.
+func (w *wizard) askFlow() error {
+	if w.c.Entrypoint != "" {
+		return errSkip
+	}
+	named := namedEntries(w.file)
+	if len(named) == 0 || len(w.c.Name) > 0 {
+		return w.askEntrypoint()
+	}
+	return w.inOrder(func() error { return w.askEntries(named) }, func() error {
+		if w.c.All || len(w.c.Name) > 0 {
+			return errSkip
+		}
+		return w.askEntrypoint()
+	})
+}
+
+func namedEntries(file *discover.Project) (named []discover.Entry) {
+	if file == nil {
+		return nil
+	}
+	for _, e := range file.Deployments {
+		if e.Name != "" {
+			named = append(named, e)
+		}
+	}
+	return named
+}
+
+func (w *wizard) askEntries(named []discover.Entry) error {
+	base := filepath.Base(w.file.Path)
+	rows := []row{
+		{text: fmt.Sprintf("All of %s (%s)", base, plural(len(named), "deployment")), value: rowAll},
+		{text: "A new one", value: rowNew},
+	}
+	for i, e := range named {
+		rows = append(rows, row{group: "One of " + base, text: column(e.Name, 24) + "  " + e.Entrypoint, value: fmt.Sprint(i)})
+	}
+	answer, err := w.ask(question{title: "What do you want to deploy?", rows: rows})
+	switch {
+	case err != nil:
+		return err
+	case answer == rowAll:
+		w.c.All = true
+	case answer != rowNew:
+		w.c.Name = []string{named[atoiOr(answer)].Name}
+	}
+	return nil
+}
+
+func atoiOr(text string) (n int) {
+	_, _ = fmt.Sscan(text, &n) // it was written by us
+	return n
+}
+
+// askEntrypoint lists what discovery finds, and takes what it does not.
+func (w *wizard) askEntrypoint() error {
+	return w.inOrder(w.askScan, func() error {
+		if w.c.Entrypoint == rowType {
+			return errSkip
+		}
+		return w.askFound()
+	}, func() error {
+		if w.c.Entrypoint != rowType {
+			return errSkip
+		}
+		return w.typeEntrypoint()
+	})
+}
+
+// askScan asks before it reads a home or the whole machine.
+func (w *wizard) askScan() error {
+	home := w.Env("HOME")
+	if w.Dir != "/" && (home == "" || filepath.Clean(home) != filepath.Clean(w.Dir)) {
+		return errSkip
+	}
+	scan, err := w.askYes(question{
+		title: fmt.Sprintf("Look for flows in all of %s?", w.Dir),
+		notes: []string{"That may take long. Better: leave, and cd to the folder of your project."},
+	}, false)
+	w.c.Entrypoint = ""
+	if !scan {
+		w.c.Entrypoint = rowType
+	}
+	return err
+}
+
+func (w *wizard) askFound() error {
+	if w.found == nil {
+		found, err := w.walk(".", discover.Options{})
+		if err != nil {
+			return err
+		}
+		w.found = &found
+	}
+	found := w.found
+	q := question{title: "Which flow do you want to deploy?"}
+	for _, f := range found.Flows {
+		if f.Deployable {
+			q.rows = append(q.rows, row{group: f.File, text: flowText(f), value: f.Entrypoint})
+		}
+	}
+	if len(q.rows) == 0 {
+		q.notes = append(q.notes, fmt.Sprintf("No flow was found in %s: a flow is a Python function with @flow, or a script with a \"# /// flow\" block.",
+			plural(found.Files, "file")))
+	}
+	if len(found.Skipped) > 0 {
+		q.notes = append(q.notes, plural(len(found.Skipped), "file")+" could not be read: runnel discover says why.")
+	}
+	q.rows = append(q.rows, row{text: "Type an entrypoint", value: rowType})
+	answer, err := w.ask(q)
+	w.c.Entrypoint = answer
+	return err
+}
+
+// flowText is a flow in a list: its name, its function, what it does.
+func flowText(f discover.Flow) string {
+	function := f.QualifiedName
+	if f.Kind == discover.KindScript {
+		function = "script"
+	}
+	return column(f.FlowName, 24) + "  " + column(function, 20) + "  " + f.Description
+}
+
+// column pads text, and lets one that is longer be.
+func column(text string, width int) string { return fmt.Sprintf("%-*s", width, text) }
+
+func (w *wizard) typeEntrypoint() error {
+	answer, err := w.ask(question{
+		title: "The entrypoint",
+		notes: []string{"path/to/file.py:function, or a script's path."},
+		check: func(text string) ([]string, error) {
+			flow, err := w.readEntrypoint(w.project, discover.NewReader(w.project.root), text)
+			if err != nil {
+				return nil, err
+			}
+			return []string{"flow " + flow.FlowName, flow.Description}, nil
+		},
+		below: 3,
+	})
+	w.c.Entrypoint = answer
+	if err != nil {
+		w.c.Entrypoint = rowType
+	}
+	return err
+}
+
+// readFlow reads what the entrypoint names: later questions need its parameters.
+func (w *wizard) readFlow() (err error) {
+	if w.c.Entrypoint == "" {
+		return errSkip
+	}
+	if w.flow, err = w.readEntrypoint(w.project, discover.NewReader(w.project.root), w.c.Entrypoint); err != nil {
+		return err
+	}
+	if w.schema, err = store.ParseParameterSchema(w.flow.Parameters); err != nil {
+		return fmt.Errorf("read the parameters of %s: %w", w.flow.Entrypoint, err)
+	}
+	return errSkip
+}
+
+func (w *wizard) askName() error {
+	if w.c.Entrypoint == "" || len(w.c.Name) > 0 {
+		return errSkip
+	}
+	name, err := w.ask(question{
+		title: "Name of the deployment",
+		notes: []string{"Its full name is then " + w.flow.FlowName + "/NAME."},
+		value: hintedName(w.flow),
+		check: func(text string) ([]string, error) {
+			if err := store.CheckDeploymentName(text); err != nil {
+				return nil, withHint(err)
+			}
+			if d, there := w.existing(text); there {
+				return []string{d.FullName + " exists, and will be updated"}, nil
+			}
+			return []string{w.flow.FlowName + "/" + text + " is new"}, nil
+		},
+		below: 2,
+	})
+	if err == nil {
+		w.c.Name = []string{name}
+	}
+	return err
+}
+
+// withHint is an error with how to mend it, on one line.
+func withHint(err error) error {
+	message, hints, _ := describe(err)
+	for _, hint := range hints {
+		message += "; " + hint
+	}
+	return fmt.Errorf("%s", message)
+}
+
+// hintedName is what the file's own serve or deploy call names it.
+func hintedName(flow discover.Flow) string {
+	for _, hint := range flow.Hints {
+		if name, ok := hint.Arguments["name"].Text(); ok && store.CheckDeploymentName(name) == nil {
+			return name
+		}
+	}
+	return "default"
+}

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"runnel/discover"
+	"runnel/store"
+)
+
+// askPool chooses a work pool, or makes one on the way.
+func (w *wizard) askPool() error {
+	if w.c.Entrypoint == "" || w.c.Pool != "" {
+		return errSkip
+	}
+	pools, err := w.pools()
+	if err != nil {
+		return err
+	}
+	if len(pools) == 0 {
+		return w.newPool("There is none yet. It is made with the deployment; a worker then polls it.")
+	}
+	q := question{title: "Which work pool?"}
+	for _, p := range pools {
+		q.rows = append(q.rows, row{text: fmt.Sprintf("%s  %s  %s  %s online",
+			column(p.Name, 20), p.Type, column(statusText(p.Status), 9), plural(p.Workers, "worker")), value: p.Name})
+	}
+	q.rows = append(q.rows, row{text: "Create a new pool", value: rowNew})
+	if d, there := w.existing(w.c.Name[0]); there {
+		q.value = d.WorkPoolName
+	}
+	answer := ""
+	return w.inOrder(func() error {
+		if answer, err = w.ask(q); err == nil && answer != rowNew {
+			w.c.Pool = answer
+		}
+		return err
+	}, func() error {
+		if answer != rowNew {
+			return errSkip
+		}
+		return w.newPool("It is made with the deployment; a worker then polls it.")
+	})
+}
+
+func (w *wizard) newPool(note string) error {
+	name, err := w.ask(question{
+		title: "Name of the new work pool", notes: []string{note}, value: "my-process-pool", below: 1,
+		check: func(text string) ([]string, error) {
+			if err := store.CheckPoolName(text); err != nil {
+				return nil, withHint(err)
+			}
+			return nil, nil
+		},
+	})
+	if err == nil {
+		w.c.Pool, w.c.CreatePools = name, true
+	}
+	return err
+}
+
+// askGit asks where runs take the code from, in a checkout that has a remote.
+func (w *wizard) askGit() error {
+	if w.c.Entrypoint == "" || w.c.FromGit != nil {
+		return errSkip
+	}
+	checkout, ok := discover.GitCheckout(w.ctx, w.project.root)
+	if !ok {
+		return errSkip
+	}
+	q := question{
+		title: "Pull the code from its git remote?",
+		notes: []string{"Yes: runs use " + orCommit(checkout) + " of " + checkout.Remote + ", never this folder."},
+		rows:  yesNoRows("", ": runs use this folder, and edits count at once"),
+	}
+	if lost := unpublished(checkout); lost != "" {
+		q.notes = append(q.notes, "It lacks "+lost+".")
+	}
+	d, _ := w.existing(w.c.Name[0])
+	clones := slices.ContainsFunc(d.PullSteps, func(s store.Step) bool { return s.Name == store.GitClone })
+	fromGit, err := w.askYes(q, clones)
+	if err == nil && (fromGit || len(d.PullSteps) > 0) {
+		w.c.FromGit = &fromGit
+	}
+	return err
+}
+
+// orCommit is what a clone takes: the remote's branch, else the commit.
+func orCommit(c discover.Checkout) string {
+	if c.Branch != "" {
+		return "branch " + c.Branch
+	}
+	return "commit " + c.Commit[:min(8, len(c.Commit))]
+}
+
+// askSave asks whether the project file keeps the deployment.
+func (w *wizard) askSave() error {
+	if w.c.Entrypoint == "" || w.c.Save != nil {
+		return errSkip
+	}
+	title, rows := "Save it to a new runnel.yaml?", yesNoRows(": runnel deploy --all makes it again", "")
+	if w.path != "" {
+		title, rows = "Save it to "+filepath.Base(w.path)+"?", yesNoRows(": comments and order stay", "")
+	}
+	save, err := w.askYes(question{title: title, rows: rows}, w.path != "")
+	if err == nil && save {
+		w.c.Save = &save
+	}
+	return err
+}

@@ -1,0 +1,21 @@
+package runner
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// watchClock reads the clocks: CLOCK_MONOTONIC stands still in a suspend,
+// CLOCK_BOOTTIME does not.
+func watchClock() clockWatch {
+	var awake, whole unix.Timespec
+	// Both clocks are there since Linux 2.6.39; without them nothing is seen.
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &awake)
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &whole)
+	return clockWatch{
+		wall:  time.Now().Round(0),
+		awake: time.Duration(awake.Nano()),
+		whole: time.Duration(whole.Nano()),
+	}
+}

@@ -1,0 +1,140 @@
+package runner
+
+import (
+	"context"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"runnel/store"
+)
+
+// StepOptions say how RunSteps runs steps.
+type StepOptions struct {
+	Dir    string   // where the first step starts, and git_clone puts its folder
+	Env    []string // the whole environment as NAME=value
+	Python string   // the interpreter of pip_install_requirements; python3 where it is empty
+	// Stdout and Stderr get what the steps write, at once and with the secrets
+	// hidden; Stderr gets a line before and after each step, too.
+	Stdout, Stderr io.Writer
+	// Fill gives a step as it is to be run, when its turn comes, with the values
+	// of its templates and the secrets among them. nil runs the steps as they are.
+	Fill func(step int, done StepOutputs) (store.Step, []string, error)
+}
+
+// RunSteps runs build or push steps one after the other in the calling process,
+// as a slot runs pull steps. It stops at the first that fails, with a *StepError;
+// when ctx ends it stops that step and all that came of it. The process must have no
+// other children meanwhile.
+func RunSteps(ctx context.Context, steps []store.Step, o StepOptions) (StepOutputs, error) {
+	out := &console{stdout: o.Stdout, stderr: o.Stderr}
+	r := &stepRun{dir: o.Dir, env: o.Env, python: o.Python, fill: o.Fill}
+	if r.fill == nil {
+		r.fill = func(i int, _ StepOutputs) (store.Step, []string, error) { return steps[i], nil, nil }
+	}
+	r.say = func(text string) { out.write("stderr", []byte(maskText(text, r.secrets)+"\n")) }
+	r.exec = func(c command) (output, error) { return out.exec(ctx, c, r.secrets) }
+	r.rest = func(pause time.Duration) error {
+		select {
+		case <-time.After(pause):
+			return nil
+		case <-ctx.Done():
+			return errStopped
+		}
+	}
+	err := r.run(steps)
+	if err != nil && ctx.Err() != nil {
+		err = &StepError{steps[r.at].Name, context.Cause(ctx)}
+	}
+	return r.done, err
+}
+
+// console is where the steps of a command write.
+type console struct {
+	mu             sync.Mutex
+	stdout, stderr io.Writer
+}
+
+func (o *console) write(stream string, chunk []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	to := o.stderr
+	if stream == "stdout" {
+		to = o.stdout
+	}
+	_, _ = to.Write(chunk) // a closed terminal does not stop a build
+}
+
+// exec runs one process of a step, its output passing through us.
+func (o *console) exec(ctx context.Context, c command, secrets []string) (out output, err error) {
+	if ctx.Err() != nil {
+		return out, errStopped
+	}
+	var readers []*reader
+	defer func() {
+		for _, r := range readers {
+			r.close()
+		}
+	}()
+	spec := Spec{Argv: c.argv, Env: c.env, Dir: c.dir}
+	for stream, file := range map[string]**os.File{"stdout": &spec.Stdout, "stderr": &spec.Stderr} {
+		r, err := o.read(stream, out.stream(stream), c.quiet, secrets)
+		if err != nil {
+			return out, err
+		}
+		*file, readers = r.theirs, append(readers, r)
+	}
+	process, err := Start(spec)
+	for _, r := range readers {
+		_ = r.theirs.Close()
+	}
+	if err != nil {
+		return out, err
+	}
+	if _, err = process.Wait(ctx); err != nil && ctx.Err() != nil {
+		process.Stop(DefaultGrace, nil)
+		return out, errStopped
+	}
+	for _, r := range readers {
+		r.drain()
+	}
+	return out, ended(c, process.Reap(), &out)
+}
+
+// reader passes one stream of a process on.
+type reader struct {
+	ours, theirs *os.File
+	done         chan struct{}
+}
+
+func (o *console) read(stream string, keep *keeper, quiet bool, secrets []string) (*reader, error) {
+	ours, theirs, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{ours, theirs, make(chan struct{})}
+	visit, flush := newSink(secrets, keep, func(chunk []byte) {
+		if !quiet {
+			o.write(stream, chunk)
+		}
+	})
+	go func() {
+		defer close(r.done)
+		Pump(ours, visit)
+		flush()
+	}()
+	return r, nil
+}
+
+// drain reads what is left, and waits no longer for a process that stays behind.
+func (r *reader) drain() {
+	_ = r.ours.SetReadDeadline(time.Now().Add(drainTime))
+	<-r.done
+}
+
+func (r *reader) close() {
+	_ = r.theirs.Close()
+	r.drain()
+	_ = r.ours.Close()
+}

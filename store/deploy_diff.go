@@ -1,0 +1,77 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+)
+
+// fields are what a plan compares, in the order that it prints them.
+var fields = []struct {
+	name string
+	get  func(Deployment) any
+}{
+	{"entrypoint", func(d Deployment) any { return d.Entrypoint }},
+	{"path", func(d Deployment) any { return d.Path }},
+	{"interpreter", func(d Deployment) any { return d.Interpreter }},
+	{"work_pool", func(d Deployment) any { return d.WorkPoolName }},
+	{"work_queue", func(d Deployment) any { return d.WorkQueueName }},
+	{"description", func(d Deployment) any { return d.Description }},
+	{"version", func(d Deployment) any { return d.Version }},
+	{"tags", func(d Deployment) any { return d.Tags }},
+	{"parameters", func(d Deployment) any { return d.Parameters }},
+	{"parameter_schema", func(d Deployment) any { return d.ParameterSchema }},
+	{"enforce_parameter_schema", func(d Deployment) any { return d.EnforceParameterSchema }},
+	{"job_variables", func(d Deployment) any { return d.JobVariables }},
+	{"pull_steps", func(d Deployment) any { return d.PullSteps }},
+	{"paused", func(d Deployment) any { return d.Paused }},
+	{"concurrency_limit", func(d Deployment) any { return plain(d.ConcurrencyLimit) }},
+	{"collision_strategy", func(d Deployment) any { return d.CollisionStrategy }},
+	{"retries", func(d Deployment) any { return d.Retries }},
+	{"retry_delay_seconds", func(d Deployment) any { return d.RetryDelaySeconds }},
+	{"retries_on_crash", func(d Deployment) any { return d.RetriesOnCrash }},
+	{"timeout_seconds", func(d Deployment) any { return plain(d.TimeoutSeconds) }},
+	{"schedules", func(d Deployment) any { return scheduleLines(d.Schedules) }},
+	{"catchup", func(d Deployment) any { return d.Catchup }},
+	{"max_late_seconds", func(d Deployment) any { return plain(d.MaxLateSeconds) }},
+	{"jitter_seconds", func(d Deployment) any { return plain(d.JitterSeconds) }},
+	{"project_file", func(d Deployment) any { return d.ProjectFile }},
+}
+
+func plain[T any](p *T) any {
+	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+func diff(old, next Deployment, isNew bool) []FieldChange {
+	changes := []FieldChange{}
+	shownOld, shownNext := old.Masked(), next.Masked()
+	for _, f := range fields {
+		before, after := f.get(old), f.get(next)
+		if same(before, after) {
+			continue
+		}
+		before, after = f.get(shownOld), f.get(shownNext)
+		if isNew {
+			before = nil
+		}
+		changes = append(changes, FieldChange{Field: f.name, Old: before, New: after, Hidden: same(before, after)})
+	}
+	return changes
+}
+
+// same compares what a reader sees: JSON that differs in its spaces, in the
+// order of its keys or in how it escapes is the same.
+func same(a, b any) bool {
+	if steps, ok := a.([]Step); ok {
+		return sameSteps(steps, b.([]Step))
+	}
+	if reflect.DeepEqual(a, b) {
+		return true
+	}
+	before, errBefore := json.Marshal(a)
+	after, errAfter := json.Marshal(b)
+	return errBefore == nil && errAfter == nil && bytes.Equal(compact(before), compact(after))
+}

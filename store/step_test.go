@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func steps(list ...Step) *[]Step { return &list }
+
+func clone(arguments string) Step {
+	return Step{Name: GitClone, ID: "clone", Arguments: values(arguments)}
+}
+
+func values(text string) (v Values) {
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestPullStepsAreKeptComparedAndRemoved(t *testing.T) {
+	s := open(t)
+	pull := steps(
+		clone(`{"repository": "https://example.org/r.git", "access_token": "{{ prefect.blocks.secret.token }}"}`),
+		Step{Name: RunShellScript, Arguments: values(`{"script": "make <all> && x", "env": {"A": 1}, "directory": "{{ clone.directory }}"}`)},
+	)
+	apply(t, s, func(w *Wish) { w.PullSteps = pull })
+	d, err := s.Deployment(context.Background(), "hello/nightly")
+	must(t, err)
+	if !sameSteps(d.PullSteps, *pull) {
+		t.Errorf("read back %+v", d.PullSteps)
+	}
+	if c := apply(t, s, nil); c.Action != "=" {
+		t.Errorf("nil does not keep: %+v", c)
+	}
+	if c := apply(t, s, func(w *Wish) { w.PullSteps = pull }); c.Action != "=" {
+		t.Errorf("the same steps are a change: %+v", c)
+	}
+	if c := apply(t, s, func(w *Wish) { w.PullSteps = steps() }); fieldNames(c) != "pull_steps" {
+		t.Errorf("empty does not remove: %+v", c)
+	}
+	if n := number(t, s, "SELECT count(*) FROM deployment WHERE pull_steps IS NULL"); n != 1 {
+		t.Error("the column is not NULL without steps")
+	}
+}
+
+func TestHiddenValuesOfStepsAreStoredAndNotShown(t *testing.T) {
+	s := open(t)
+	step := func(secret string) *[]Step {
+		return steps(Step{
+			Name: RunShellScript, Arguments: values(`{"script": "true", "env": {"TOKEN": "` + secret + `", "PLAIN": "seen"}}`),
+			Shown: map[string]string{"env.TOKEN": "{{ $TOKEN }}"},
+		})
+	}
+	c := apply(t, s, func(w *Wish) { w.PullSteps = step("hunter2") })
+	text, err := json.Marshal(c)
+	must(t, err)
+	if strings.Contains(string(text), "hunter2") || !strings.Contains(string(text), "{{ $TOKEN }}") || !strings.Contains(string(text), "seen") {
+		t.Errorf("the plan shows %s", text)
+	}
+	d, err := s.Deployment(context.Background(), "hello/nightly")
+	must(t, err)
+	if !strings.Contains(string(d.PullSteps[0].Arguments["env"]), "hunter2") {
+		t.Error("the value was not stored")
+	}
+	if c := apply(t, s, func(w *Wish) { w.PullSteps = step("hunter3") }); fieldNames(c) != "pull_steps" {
+		t.Errorf("a changed hidden value is no change: %+v", c)
+	}
+}
+
+func TestBadPullStepsAreRefused(t *testing.T) {
+	s := open(t)
+	for _, c := range []struct {
+		step Step
+		want string
+	}{
+		{Step{Name: "git_clown"}, `pull step 1: no step "git_clown"`},
+		{clone(`{}`), "git_clone needs repository"},
+		{clone(`{"repository": "r", "brunch": "x"}`), `git_clone takes no argument "brunch"`},
+		{clone(`{"repository": ["r"]}`), "repository is not a text"},
+		{clone(`{"repository": "r", "include_submodules": "yes"}`), "include_submodules is not true or false"},
+		{clone(`{"repository": "r", "branch": "a", "commit_sha": "abcd"}`), "branch and commit_sha exclude"},
+		{clone(`{"repository": "r", "access_token": "a", "credentials": "b"}`), "access_token and credentials exclude"},
+		{clone(`{"repository": "r", "credentials": {"pass": "b"}}`), "credentials is not"},
+		{clone(`{"repository": "{{ clone.directory }}"}`), "nothing fills in {{ clone.directory }} of repository"},
+		{clone(`{"repository": "r", "access_token": "{{ $TOKEN }}"}`), "nothing fills in {{ $TOKEN }}"},
+		{Step{Name: RunShellScript, Arguments: values(`{"script": "x", "env": {"A": [1]}}`)}, "env is not names with values"},
+	} {
+		_, err := s.Deploy(context.Background(), []Wish{wish(func(w *Wish) { w.PullSteps = steps(c.step) })}, DeployOptions{CreatePools: true})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %s", c.step, err, c.want)
+		}
+	}
+	if n := rows(t, s); n != 0 {
+		t.Errorf("%d rows after refusals", n)
+	}
+	good := clone(`{"repository": "r", "include_submodules": "{{ prefect.variables.deep }}", "credentials": {"token": "t"}}`)
+	apply(t, s, func(w *Wish) {
+		w.PullSteps = steps(good, Step{Name: SetWorkingDirectory, Arguments: values(`{"directory": "{{ directory }}/sub"}`)})
+	})
+}
+
+func TestTemplatesAreFilled(t *testing.T) {
+	value := func(name string) (json.RawMessage, bool, error) {
+		v, ok := values(`{"n": 9007199254740993, "text": "a\"<{{ n }}>", "map": {"b": [1]}}`)[name]
+		return v, ok, nil
+	}
+	for _, c := range [][2]string{
+		{`"{{ n }}"`, `9007199254740993`},
+		{`"{{n}}!"`, `"9007199254740993!"`},
+		{`{"k": ["{{ text }}", "is {{ text }}."]}`, `{"k":["a\"<{{ n }}>","is a\"<{{ n }}>."]}`},
+		{`"{{ map }}"`, `{"b": [1]}`},
+		{`"x{{ map }}"`, `"x{\"b\": [1]}"`},
+		{`"{{ other }} {{ n"`, `"{{ other }} {{ n"`},
+		{`{"{{ n }}": 12345678901234567890}`, `{"{{ n }}":12345678901234567890}`},
+	} {
+		got, err := FillTemplates(json.RawMessage(c[0]), value)
+		if err != nil || string(compact(got)) != string(compact(json.RawMessage(c[1]))) {
+			t.Errorf("%s: %s, %v; want %s", c[0], got, err, c[1])
+		}
+	}
+}
