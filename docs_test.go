@@ -105,7 +105,8 @@ func play(t *testing.T, folder, block string) string {
 	}
 	shell.Env = append(shell.Env, "RUNNEL_DB="+filepath.Join(folder, "runnel.db"))
 	out, _ := shell.CombinedOutput() // what a command answers is part of the page
-	return strings.NewReplacer(folder, "/home/you", findPython(), "/usr/bin/python3").Replace(string(out))
+	return strings.NewReplacer(folder, "/home/you", findPython(), "/usr/bin/python3",
+		os.Args[0], "/usr/local/bin/runnel").Replace(string(out))
 }
 
 // varying is what differs from one time to the next, and what stands for it.
@@ -116,13 +117,14 @@ var varying = []struct {
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}`), "UUID"},
 	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "VERSION"},
 	{regexp.MustCompile(`\b[0-9a-f]{8}\b`), "ID"},
+	{regexp.MustCompile(`\d{8}T\d{6}`), "STAMP"},
 	{regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d \d\d:\d\d [A-Z]{2,5}( = ([A-Z][a-z]{2} )?\d\d:\d\d [A-Z]{2,5})?\b`), "TICK"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T/]?`), "DATE "},
 	{regexp.MustCompile(`\d\d:\d\d:\d\d(\.\d+)?( [A-Z]{2,5}\b)?`), "TIME"},
 	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|s|m \d\ds|h \d\dm|d)( ago)?|now)\b`), "LONG"},
 	{regexp.MustCompile(`python /\S+`), "python PATH"},
 	{regexp.MustCompile(`\b[\w.-]+-\d{3,}\b`), "WORKER"},
-	{regexp.MustCompile(`peak memory \d+ [KMG]iB`), "peak memory M"},
+	{regexp.MustCompile(`\b\d+ ([KMG]i)?B\b`), "SIZE"},
 	{regexp.MustCompile(`[ \t]+`), " "},
 	{regexp.MustCompile(`(?m) +$`), ""},
 }

@@ -30,8 +30,12 @@ func (c versionCmd) Run(a *app) error {
 }
 
 type dbCmd struct {
-	Path  dbPathCmd  `cmd:"" help:"Print where the database is."`
-	Check dbCheckCmd `cmd:"" help:"Verify the file: histories, counts, orphans, integrity."`
+	Path    dbPathCmd    `cmd:"" help:"Print where the database is."`
+	Info    dbInfoCmd    `cmd:"" help:"Measure it: rows and bytes, and what a day adds."`
+	Check   dbCheckCmd   `cmd:"" help:"Verify the file: histories, counts, orphans, integrity."`
+	Backup  dbBackupCmd  `cmd:"" help:"Copy it into a file, while workers go on."`
+	Restore dbRestoreCmd `cmd:"" help:"Put a backup in its place."`
+	Prune   dbPruneCmd   `cmd:"" help:"Delete runs that ended long ago."`
 }
 
 type dbPathCmd struct {

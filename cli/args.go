@@ -27,7 +27,7 @@ var numbers = []string{
 	"--limit", "-l", "--concurrency-limit", "--priority", "--hours", "--retries", "--retry-delay",
 	"--retries-on-crash", "--retry-jitter", "--tail", "--attempt",
 	"--in", "--start-in", "--since", "--timeout", "--watch-timeout",
-	"--interval", "--max-late", "--jitter", "-n", "--limit-concurrent",
+	"--keep", "--keep-last", "--interval", "--max-late", "--jitter", "-n", "--limit-concurrent",
 }
 
 var negative = regexp.MustCompile(`^-[0-9]`)
@@ -137,10 +137,14 @@ var translations = []struct {
 			e.hint = append(e.hint, "list them: runnel work-pool ls")
 		}
 	}},
-	{regexp.MustCompile(`^(--\S+) must be one of (.*) but got "(.*)"$`), func(e *exitError, _ *kong.Node, found []string) {
+	{regexp.MustCompile(`^(--\S+|<\S+>) must be one of (.*) but got "(.*)"$`), func(e *exitError, _ *kong.Node, found []string) {
+		if name, isArgument := strings.CutPrefix(found[1], "<"); isArgument {
+			found[1] = strings.ToUpper(strings.TrimSuffix(name, ">"))
+		}
 		words := strings.ReplaceAll(strings.ReplaceAll(found[2], `"`, ""), ",", ", ")
 		e.message = fmt.Sprintf("%s: %q is none of %s", found[1], found[3], words)
 	}},
+	{regexp.MustCompile(`: (--jq: .*)$`), func(e *exitError, _ *kong.Node, found []string) { e.message = found[1] }},
 	{regexp.MustCompile(`^(--[^:]+): expected .*\bint\b.* but got (".*?")`), func(e *exitError, _ *kong.Node, found []string) {
 		e.message = fmt.Sprintf("%s: %s is no whole number", found[1], found[2])
 	}},

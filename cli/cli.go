@@ -33,12 +33,14 @@ type grammar struct {
 	Deployment deploymentCmd `cmd:"" aliases:"deployments" help:"Look at deployments, pause and delete them."`
 	WorkPool   workPoolCmd   `cmd:"" aliases:"work-pools,pool,pools" help:"Make work pools, look at them, change them."`
 	WorkQueue  workQueueCmd  `cmd:"" aliases:"work-queues,queue,queues" help:"Order and limit the runs within a pool."`
-	Worker     workerCmd     `cmd:"" aliases:"workers" help:"Start workers and look at them."`
+	Worker     workerCmd     `cmd:"" aliases:"workers" help:"Start workers, install them as services, look at them."`
 	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read logs, cancel, retry, delete."`
 	Variable   variableCmd   `cmd:"" group:"more" aliases:"variables" help:"Values and secrets that deployments and flows ask for by name."`
 	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
 	Schema     schemaCmd     `cmd:"" group:"more" help:"Print the JSON Schema of the project file."`
-	DBGroup    dbCmd         `cmd:"" group:"more" name:"db" help:"About the database file."`
+	DBGroup    dbCmd         `cmd:"" group:"more" name:"db" help:"Measure the database, back it up, restore and prune it."`
+	Doctor     doctorCmd     `cmd:"" group:"more" help:"Look at all that runnel needs, and say what to mend."`
+	Completion completionCmd `cmd:"" group:"more" help:"Print what makes bash, zsh or fish complete its words."`
 	VersionCmd versionCmd    `cmd:"" group:"more" name:"version" help:"Print the version."`
 }
 
@@ -57,6 +59,10 @@ func Main(streams *IO, args []string) int {
 		return runSlot(args[1], args[2])
 	}
 	a := &app{IO: streams, ctx: context.Background()}
+	if len(args) > 1 && args[0] == completeCommand {
+		a.complete(args[1], args[2:])
+		return exitDone
+	}
 	args = rewrite(args)
 	err := a.run(args)
 	if a.opened != nil {

@@ -65,6 +65,11 @@ func fill(t *rapid.T, value reflect.Value, text *rapid.Generator[string]) {
 			*f = true
 		case *[]string:
 			*f = rapid.SliceOfN(text, 1, 3).Draw(t, name)
+		case **float64:
+			x := rapid.Float64Range(0, 100).Draw(t, name)
+			*f = &x
+		case *[]float64:
+			*f = rapid.SliceOfN(rapid.Float64Range(0, 1e6), 1, 3).Draw(t, name)
 		default:
 			t.Fatalf("a field of a kind that line does not know: %s", name)
 		}

@@ -13,12 +13,13 @@ import (
 
 // outputFlag is -o, on every command that reads.
 type outputFlag struct {
-	Output string `short:"o" enum:"table,json,jsonl,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print: table, json, jsonl, yaml, name."`
+	Output string `short:"o" enum:"table,json,jsonl,yaml,csv,name" default:"table" placeholder:"FORMAT" help:"How to print: table, json, jsonl, yaml, csv, name."`
+	JQ     string `name:"jq" placeholder:"EXPR" help:"Print what a jq expression makes of the JSON."`
 }
 
 // machine is true where the output is for programs.
 func (f outputFlag) machine() bool {
-	return f.Output == "json" || f.Output == "jsonl" || f.Output == "yaml"
+	return f.JQ != "" || f.Output == "json" || f.Output == "jsonl" || f.Output == "yaml" || f.Output == "csv"
 }
 
 // list is what an ls command prints, in whatever form.
@@ -32,6 +33,17 @@ type list[T any] struct {
 }
 
 func (l list[T]) print(s *IO, f outputFlag) error {
+	if f.JQ != "" {
+		return s.printJQ(l.items, f.JQ)
+	}
+	if f.Output == "csv" {
+		var like T
+		values := make([]any, len(l.items))
+		for i, item := range l.items {
+			values[i] = item
+		}
+		return s.printCSV(like, values)
+	}
 	if f.Output == "name" {
 		for _, item := range l.items {
 			s.print("%s", l.name(item))
@@ -79,8 +91,14 @@ func (l list[T]) grouped(s *IO, lines []string) []string {
 	return grouped
 }
 
-// printObject prints one value as JSON or YAML.
+// printObject prints one value as JSON, YAML or CSV, or what --jq makes of it.
 func (s *IO) printObject(value any, f outputFlag) error {
+	switch {
+	case f.JQ != "":
+		return s.printJQ(value, f.JQ)
+	case f.Output == "csv":
+		return s.printCSV(value, []any{value})
+	}
 	if f.Output != "yaml" {
 		indent := "  "
 		if f.Output == "jsonl" {

@@ -51,7 +51,7 @@ func (n note) String() string {
 // a kind of warning, and the counts.
 func (j *deployJob) show(plan store.Plan) error {
 	if j.c.Output != "table" {
-		return j.printObject(plan, outputFlag{j.c.Output})
+		return j.printObject(plan, outputFlag{Output: j.c.Output})
 	}
 	j.header()
 	if !plan.Applied {

@@ -54,7 +54,7 @@ func (c poolCreateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	f := outputFlag{c.Output}
+	f := outputFlag{Output: c.Output}
 	switch {
 	case f.machine():
 		return a.printObject(p, f)

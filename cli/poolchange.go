@@ -66,7 +66,7 @@ func nothingGiven(flags string) error {
 
 // printChanged shows what a command has made of something.
 func (a *app) printChanged(value any, name, output, line string) error {
-	switch f := (outputFlag{output}); {
+	switch f := (outputFlag{Output: output}); {
 	case f.machine():
 		return a.printObject(value, f)
 	case output == "name":

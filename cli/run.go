@@ -220,7 +220,7 @@ func (c runCmd) created(a *app, s *store.Store, run store.Run, existed bool) {
 }
 
 func (c runCmd) printRun(a *app, run store.Run) error {
-	switch f := (outputFlag{c.Output}); {
+	switch f := (outputFlag{Output: c.Output}); {
 	case f.machine():
 		return a.printObject(a.masked(a.opened, []store.Run{run})[0], f)
 	case f.Output == "name":

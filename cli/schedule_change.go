@@ -63,7 +63,7 @@ func (c scheduleCreateCmd) Run(a *app) error {
 	case "name":
 		a.print("%s", made.Slug)
 	default:
-		return a.printObject(deploymentSchedule{Deployment: d.FullName, DeploymentSchedule: made}, outputFlag{c.Output})
+		return a.printObject(deploymentSchedule{Deployment: d.FullName, DeploymentSchedule: made}, outputFlag{Output: c.Output})
 	}
 	return nil
 }

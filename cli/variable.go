@@ -59,7 +59,7 @@ func (c variableSetCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	f := outputFlag{c.Output}
+	f := outputFlag{Output: c.Output}
 	switch {
 	case f.machine():
 		return a.printObject(v, f)
@@ -184,7 +184,7 @@ func (c variableGetCmd) Run(a *app) error {
 			return err
 		}
 	}
-	if f := (outputFlag{c.Output}); f.machine() {
+	if f := (outputFlag{Output: c.Output}); f.machine() {
 		return a.printObject(v, f)
 	}
 	text := store.TextOf(v.Value)

@@ -18,6 +18,9 @@ import (
 type workerCmd struct {
 	Start workerStartCmd `cmd:"" help:"Work: claim the runs of a work pool and run them here."`
 	Ls    workerLsCmd    `cmd:"" aliases:"list" help:"List the workers."`
+
+	Install   workerInstallCmd   `cmd:"" help:"Keep a worker running: as a service of systemd or launchd."`
+	Uninstall workerUninstallCmd `cmd:"" help:"Stop such a service and remove it."`
 }
 
 type workerStartCmd struct {

@@ -46,7 +46,7 @@ type attempt struct {
 	stopped StopReport
 	// private holds parameters that stay off the disk; nil for most.
 	private *os.File
-	ooms    int // kills for want of memory in this group, before the start
+	ooms    int  // kills for want of memory in this group, before the start
 	force   bool // it gets no grace
 }
 

@@ -131,6 +131,7 @@ func (m Maker) fill(job *Job, c store.Claimed, p plan, v store.JobVariables) (er
 	}
 	env := environment{}
 	env.add(m.Env)
+	delete(env, notifyVariable) // to speak to the manager is the worker's
 	env["PYTHONUNBUFFERED"] = "1"
 	env.overlay(v.Env)
 	m.own(env, c, job)

@@ -49,6 +49,7 @@ type Worker struct {
 	empty    bool      // the last claim left nothing that could be taken
 	rung     bool      // since the last claim: what fell due need not be looked for
 	next     time.Time // when a run falls due, as the last look or claim saw it; zero: none
+	pruner   pruner
 }
 
 // mode is how far a worker is on its way out.
@@ -84,6 +85,8 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
+	tellManager("READY=1")
+	defer tellManager("STOPPING=1")
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -144,6 +147,7 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	w.events, w.hands, w.again = make(chan slotEvent, 64), map[store.ID]*hand{}, map[store.ID]bool{}
 	w.started = w.Store.Clock()
 	w.beat = w.started
+	w.pruner.next = w.started.Add(pruneFirst)
 	w.self, err = w.Store.RegisterWorker(ctx, store.Worker{
 		ID: proof.ID, Name: w.Name, WorkPoolName: w.Pool, Queues: w.Queues, ConcurrencyLimit: w.Limit,
 		Host: proof.Identity.Host, PID: os.Getpid(), Version: w.Version, Proof: proof.text(),
@@ -467,6 +471,7 @@ func (w *Worker) look(ctx context.Context) error {
 	if err := w.replan(ctx); err != nil {
 		return err
 	}
+	w.prune(ctx, now)
 	w.trim()
 	w.flush = len(w.pids) > 0
 	if err := w.checkpoint(ctx); err != nil {
@@ -641,6 +646,7 @@ func (w *Worker) cancelAll(ctx context.Context) error {
 // close leaves: idle slots end, busy ones finish alone.
 func (w *Worker) close() error {
 	store.KillPoint("worker.leaving")
+	w.stopPruning()
 	for _, h := range w.hands {
 		h.letGo()
 	}

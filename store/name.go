@@ -13,6 +13,9 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 // maxName bounds every name, in bytes: it must fit a line and a file name.
 const maxName = 200
 
+// CheckPlainName refuses what cannot be the name of a pool, a queue or a variable.
+func CheckPlainName(kind, name string) error { return checkPlainName(kind, name) }
+
 // checkPlainName holds for pools, queues, variables.
 func checkPlainName(kind, name string) error {
 	if plainName.MatchString(name) && len(name) <= maxName {

@@ -29,6 +29,7 @@ type Store struct {
 	path    string
 	giveUp  time.Duration
 	newFile bool // it had no tables when it was opened
+	relaxed bool // its commits need not survive a power cut
 	reader  *readers
 
 	mu     sync.Mutex // held by the transaction under way
@@ -125,6 +126,9 @@ func (s *Store) openWriter(ctx context.Context) error {
 		// Opening may wait by SQLite's own means; from here on the waiting is
 		// ours, flat, since SQLite's growing backoff starves old waiters.
 		_, err = conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA busy_timeout = 0")
+	}
+	if err == nil && s.relaxed {
+		_, err = conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA synchronous = NORMAL")
 	}
 	if err != nil {
 		return errors.Join(s.openError(err), pool.Close())

@@ -225,7 +225,7 @@ CREATE INDEX flow_run_live ON flow_run (work_queue_id, deployment_id, worker_nam
 CREATE INDEX flow_run_tail ON flow_run (tail);
 CREATE INDEX flow_run_by_name ON flow_run (name);
 CREATE INDEX flow_run_by_state ON flow_run (state_type, id);
-CREATE INDEX flow_run_by_deployment ON flow_run (deployment_id, id) WHERE deployment_id IS NOT NULL;
+CREATE INDEX flow_run_by_deployment ON flow_run (deployment_id, id);
 CREATE INDEX flow_run_by_flow ON flow_run (flow_id, id);
 
 -- A waiting tick that is deleted is decided: it never comes again.

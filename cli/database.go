@@ -1,0 +1,332 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"runnel/runner"
+	"runnel/store"
+)
+
+type dbBackupCmd struct {
+	File  string `arg:"" help:"The file to write."`
+	Logs  bool   `help:"The logs, too: as FILE.logs.tar."`
+	Force bool   `help:"Replace what is there."`
+}
+
+// Help ends with examples.
+func (dbBackupCmd) Help() string {
+	return "Workers go on meanwhile; the file holds one moment, and only you can read it.\n\n" +
+		"Examples:\n  runnel db backup runs.backup\n  runnel db backup /mnt/disk/runs.backup --logs --force"
+}
+
+func (c dbBackupCmd) Run(a *app) error {
+	s, err := a.existing()
+	if err != nil {
+		return err
+	}
+	ctx, done := stoppable(a.ctx)
+	defer done()
+	if c.Logs && !c.Force {
+		// Refused before anything is written.
+		if _, err := os.Lstat(store.LogsBeside(c.File)); err == nil {
+			return &exitError{
+				code: exitRefused, message: store.LogsBeside(c.File) + " is there already",
+				hint: []string{"replace it: --force"},
+			}
+		}
+	}
+	size, err := s.Backup(ctx, c.File, c.Force)
+	if err != nil {
+		return err
+	}
+	a.say("backed up %s to %s, %s", s.Path(), c.File, bytesText(size))
+	if c.Logs {
+		n, err := s.BackupLogs(ctx, c.File, c.Force)
+		if err != nil {
+			return err
+		}
+		a.say("and %s to %s", plural(n, "log"), store.LogsBeside(c.File))
+	}
+	a.say("put it back: runnel db restore %s", store.Quote(c.File))
+	return nil
+}
+
+// existing is the database, which the command does not make.
+func (a *app) existing() (*store.Store, error) {
+	path, err := a.database()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, &store.Error{
+			Code: store.NotFound, Message: fmt.Sprintf("there is no database %s yet", path),
+			Hint: []string{"name another with --db or RUNNEL_DB"},
+		}
+	}
+	return a.store()
+}
+
+// stoppable is a context that the first Ctrl-C ends.
+func stoppable(ctx context.Context) (context.Context, func()) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+}
+
+type dbRestoreCmd struct {
+	File string `arg:"" help:"A file that db backup wrote."`
+	outputFlag
+}
+
+// Help ends with examples.
+func (dbRestoreCmd) Help() string {
+	return "The old database is kept beside the new one. No worker, and no run, may be under way. " +
+		"What was due up to now counts as done, since it may have run after the backup was made: it is " +
+		"cancelled, what was running then has crashed, and schedules go on with their next tick from now.\n\n" +
+		"Logs that lie beside it, in FILE.logs.tar, are put back where they are missing.\n\n" +
+		"Examples:\n  runnel db restore runs.backup\n  runnel db restore runs.backup --db /var/tmp/copy.db"
+}
+
+func (c dbRestoreCmd) Run(a *app) error {
+	path, err := a.database()
+	if err != nil {
+		return err
+	}
+	if err := a.nobodyLives(path); err != nil {
+		return err
+	}
+	ctx, done := stoppable(a.ctx)
+	defer done()
+	s := store.New(path)
+	s.Clock = a.Clock
+	r, err := s.Restore(ctx, c.File)
+	if err != nil {
+		return err
+	}
+	if c.machine() {
+		return a.printObject(r, c.outputFlag)
+	}
+	a.say("restored %s from %s", r.Path, c.File)
+	if r.Crashed > 0 {
+		a.say("%s running when it was made: crashed", were(r.Crashed))
+	}
+	if r.Cancelled > 0 {
+		a.say("%s due since: cancelled; see them: runnel flow-run ls --state Cancelled", were(r.Cancelled))
+	}
+	if r.Logs > 0 {
+		a.say("put %s back", plural(r.Logs, "log"))
+	}
+	if r.Kept != "" {
+		a.say("the old one is kept; undo this: runnel db restore %s", store.Quote(r.Kept))
+	}
+	return nil
+}
+
+func were(n int) string {
+	if n == 1 {
+		return "1 run was"
+	}
+	return fmt.Sprintf("%d runs were", n)
+}
+
+// slotsEnd is how long slots without work may take to notice that their worker
+// has gone.
+const slotsEnd = 5 * time.Second
+
+// nobodyLives refuses while a process is at work on a database, and names it.
+func (a *app) nobodyLives(path string) error {
+	folder := store.New(path).Folder()
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		living, err := runner.Living(folder)
+		if err != nil || len(living) == 0 {
+			return err
+		}
+		hints, known := a.holders(path, folder, living)
+		if known || time.Since(start) > slotsEnd {
+			return &exitError{code: exitRefused, message: path + " is in use", hint: hints}
+		}
+	}
+}
+
+// holders says who they are, and whether one of them will not end by itself.
+func (a *app) holders(path, folder string, living []runner.Holder) (hints []string, known bool) {
+	names := a.holderNames(path)
+	for _, h := range living {
+		switch name := names[h.ID]; {
+		case h.Flow != "":
+			run, _, _ := strings.Cut(h.Flow, ".")
+			hints, known = append(hints, "the process of run "+run+" lives; stop it: runnel flow-run cancel "+run), true
+		case name != "":
+			hints, known = append(hints, name), true
+		default:
+			hints = append(hints, fmt.Sprintf("a slot without work holds %s/locks/%s.lock; it ends with its worker", folder, h.ID))
+		}
+	}
+	return hints, known
+}
+
+// holderNames says of the workers and slots that a database knows who they
+// are. One that cannot be read knows nobody.
+func (a *app) holderNames(path string) map[store.ID]string {
+	names := map[store.ID]string{}
+	if _, err := os.Stat(path); err != nil {
+		return names
+	}
+	s, err := a.store()
+	if err != nil {
+		return names
+	}
+	workers, _ := s.Workers(a.ctx, "")
+	for _, w := range workers {
+		names[w.ID] = fmt.Sprintf("worker %s lives; stop it: kill -INT %d", w.Name, w.PID)
+	}
+	runs, _ := s.LiveRuns(a.ctx)
+	for _, r := range runs {
+		if p, err := runner.ParseProof(r.Owner.Proof); err == nil {
+			names[p.ID] = fmt.Sprintf("run %s is under way; wait for it: runnel why %s, or runnel flow-run cancel %s",
+				r.Name, r.ID.Short(), r.ID.Short())
+		}
+	}
+	return names
+}
+
+type dbInfoCmd struct {
+	outputFlag
+}
+
+// Help ends with examples.
+func (dbInfoCmd) Help() string {
+	return "It reads the whole file.\n\nExamples:\n  runnel db info\n  runnel db info -o json"
+}
+
+func (c dbInfoCmd) Run(a *app) error {
+	s, err := a.existing()
+	if err != nil {
+		return err
+	}
+	i, err := s.Info(a.ctx)
+	if err != nil {
+		return err
+	}
+	if c.machine() {
+		return a.printObject(i, c.outputFlag)
+	}
+	if c.Output == "name" {
+		a.print("%s", i.Path)
+		return nil
+	}
+	a.pairs([][2]string{
+		{"file", i.Path},
+		{"size", fmt.Sprintf("%s, of which %s free", bytesText(i.Bytes), bytesText(i.FreeBytes))},
+		{"write-ahead log", bytesText(i.WALBytes)},
+		{"logs", fmt.Sprintf("%s in %s", bytesText(i.LogBytes), plural(int(i.LogFiles), "file"))},
+		{"growth", fmt.Sprintf("%.0f runs a day: %s, and %s of logs", i.RunsADay, bytesText(i.GrowthADay), bytesText(i.LogGrowthADay))},
+		{"kept", retentionText(i.Retention)},
+		{"versions", fmt.Sprintf("SQLite %s, schema %d", i.SQLite, i.Schema)},
+	})
+	a.print("")
+	rows := make([][]string, len(i.Tables))
+	for n, t := range i.Tables {
+		rows[n] = []string{t.Name, fmt.Sprint(t.Rows), bytesText(t.Bytes)}
+	}
+	a.printTable([]string{"Table", "Rows", "Size"}, rows)
+	return nil
+}
+
+func retentionText(r store.Retention) string {
+	if r.Off {
+		return "every run, for ever"
+	}
+	keep := r.Keep().String()
+	if days := r.Keep().Hours() / 24; days >= 1 {
+		keep = fmt.Sprintf("%.4g days", days)
+	}
+	return fmt.Sprintf("runs that ended within %s, and the last %d of each deployment", keep, r.KeepLast)
+}
+
+type dbPruneCmd struct {
+	Keep     string `placeholder:"TIME" help:"Keep what ended within this: 30d, 12h; or forever."`
+	KeepLast *int   `placeholder:"N" help:"Keep the last N runs of each deployment, however old."`
+	DryRun   bool   `help:"Only say what would be deleted."`
+	Save     bool   `help:"Make this what workers do every hour."`
+	outputFlag
+}
+
+// Help ends with examples.
+func (dbPruneCmd) Help() string {
+	return "Deletes runs that have ended, with their history, attempts and logs, and gives the space back. " +
+		"What has not ended stays, and a tick that was deleted never fires again.\n\n" +
+		"Every worker does so each hour: until told otherwise, what ended 90 days ago, but for the last 100 " +
+		"runs of each deployment. These are the defaults here as well; --save changes them.\n\n" +
+		"Examples:\n  runnel db prune --keep 30d --keep-last 20 --dry-run\n  runnel db prune --keep 30d --save"
+}
+
+func (c dbPruneCmd) Run(a *app) error {
+	s, err := a.existing()
+	if err != nil {
+		return err
+	}
+	r, err := s.Retention(a.ctx)
+	if err != nil {
+		return err
+	}
+	if r, err = c.retention(r); err != nil {
+		return err
+	}
+	ctx, done := stoppable(a.ctx)
+	defer done()
+	prune := s.Prune
+	if c.DryRun {
+		prune = s.PreviewPrune
+	} else if c.Save {
+		if err := s.SetRetention(ctx, r); err != nil {
+			return err
+		}
+		a.say("workers keep, from now on: %s", retentionText(r))
+	}
+	p, err := prune(ctx, r)
+	if err != nil {
+		return err
+	}
+	if c.machine() {
+		return a.printObject(p, c.outputFlag)
+	}
+	verb := "deleted"
+	if c.DryRun {
+		verb = "would delete"
+	}
+	a.say("%s %s with %d entries of history, %s and %s of logs", verb, plural(int(p.Runs), "run"), p.Events,
+		plural(int(p.Attempts), "attempt"), bytesText(p.LogBytes))
+	if p.Freed > 0 {
+		a.say("gave %s of the file back", bytesText(p.Freed))
+	}
+	return nil
+}
+
+// retention is the policy as the flags change it.
+func (c dbPruneCmd) retention(r store.Retention) (store.Retention, error) {
+	switch c.Keep {
+	case "":
+	case "forever":
+		return store.Retention{Off: true}, nil
+	case "0", "0s", "0d":
+		r.Off, r.KeepSeconds = false, 0
+	default:
+		keep, err := parseDuration("--keep", c.Keep)
+		if err != nil {
+			return r, err
+		}
+		r.Off, r.KeepSeconds = false, int64(keep.Seconds())
+	}
+	if c.KeepLast != nil {
+		if *c.KeepLast < 0 {
+			return r, usage("--keep-last: %d; it is 0 or more", *c.KeepLast)
+		}
+		r.KeepLast = *c.KeepLast
+	}
+	return r, nil
+}

@@ -1,0 +1,241 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"runnel/runner"
+	"runnel/store"
+)
+
+// What a disk must have free, in bytes: below the first a log may fill it any
+// moment, below the second it is time to look.
+const (
+	diskRed  = 100 << 20
+	diskWarn = 1 << 30
+)
+
+// clockSlack is how far ahead of the clock a time may lie that was written by
+// it, set right since.
+const clockSlack = time.Minute
+
+// clock checks that zones are known, and that TZ names one.
+func (d *doctor) clock() {
+	zone := d.Env("TZ")
+	_, err := time.LoadLocation(strings.TrimPrefix(zone, ":"))
+	_, dataErr := time.LoadLocation("Europe/Berlin")
+	switch {
+	case dataErr != nil:
+		d.say(checkRed, "zones", dataErr.Error(), "install the system's zone data, often the package tzdata")
+	case err != nil && !filepath.IsAbs(strings.TrimPrefix(zone, ":")):
+		d.say(checkWarn, "zones", fmt.Sprintf("TZ is %q, which is no zone: times are shown in UTC", zone), "unset TZ, or export TZ=Europe/Berlin")
+	default:
+		d.say(checkOK, "zones", "times are shown in "+d.Clock().Local().Format("MST"), "")
+	}
+}
+
+// file checks SQLite, the disk, the write-ahead log, and the times in it.
+func (d *doctor) file() error {
+	h, err := d.store.Health(d.ctx)
+	if err != nil {
+		return err
+	}
+	d.say(checkOK, "database", fmt.Sprintf("%s, %s", d.store.Path(), bytesText(h.Bytes)), "")
+	d.say(checkOK, "sqlite", fmt.Sprintf("%s, schema %d", h.SQLite, h.Schema), "")
+	if h.WALBytes > 2*store.WALLimit {
+		d.say(checkWarn, "write-ahead log", bytesText(h.WALBytes)+": a process that reads keeps it from being cut",
+			"see who has it open: fuser -v "+store.Quote(d.store.Path()))
+	} else {
+		d.say(checkOK, "write-ahead log", bytesText(h.WALBytes), "")
+	}
+	d.disk()
+	runs, err := d.store.Runs(d.ctx, store.RunFilter{Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(runs) > 0 && runs[0].Created.Sub(d.Clock()) > clockSlack {
+		d.say(checkRed, "clock", fmt.Sprintf("the newest run was made %s: the clock is, or was, wrong", d.ago(runs[0].Created)),
+			"timedatectl set-ntp true")
+	} else {
+		d.say(checkOK, "clock", d.local(d.Clock()), "")
+	}
+	return nil
+}
+
+func (d *doctor) disk() {
+	folder := filepath.Dir(d.store.Path())
+	disk, err := store.DiskOf(folder)
+	if err != nil {
+		d.say(checkWarn, "disk", err.Error(), "")
+		return
+	}
+	message := fmt.Sprintf("%s of %s free", bytesText(disk.Free), bytesText(disk.Total))
+	if disk.Kind != "" {
+		message = disk.Kind + ", " + message
+	}
+	status, mend := checkOK, ""
+	switch {
+	case disk.Free < diskRed:
+		status, mend = checkRed, "delete old runs: runnel db prune --keep 7d"
+	case disk.Free < diskWarn:
+		status, mend = checkWarn, "see what is large: runnel db info"
+	}
+	d.say(status, "disk", message, mend)
+}
+
+// permissions checks that nobody else reads or writes what is ours.
+func (d *doctor) permissions() error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	path, folder := d.store.Path(), d.store.Folder()
+	open := 0
+	for _, file := range []string{path, path + "-wal", path + "-shm", folder, filepath.Join(folder, "logs")} {
+		info, err := os.Stat(file)
+		if err != nil || info.Mode().Perm()&0o077 == 0 {
+			continue
+		}
+		open++
+		d.say(checkRed, "permissions", fmt.Sprintf("%s is open to others: mode %04o", file, info.Mode().Perm()),
+			"chmod go= "+store.Quote(file))
+	}
+	if open == 0 {
+		d.say(checkOK, "permissions", "only you can read it", "")
+	}
+	return nil
+}
+
+// workers checks that those who shall work do, and can be woken.
+func (d *doctor) workers() error {
+	workers, err := d.store.Workers(d.ctx, "")
+	if err != nil {
+		return err
+	}
+	online := 0
+	for _, w := range workers {
+		start := "runnel worker start --pool " + w.WorkPoolName
+		switch {
+		case w.Status == store.Online && !runner.Hears(d.store.Folder(), w.ID):
+			d.say(checkRed, "doorbell", fmt.Sprintf("worker %s does not hear its bell: it looks once a second", w.Name),
+				fmt.Sprintf("start it anew: kill -HUP %d; %s", w.PID, start))
+		case w.Status == store.Online:
+			online++
+		case w.Ended == nil:
+			d.say(checkWarn, "workers", fmt.Sprintf("worker %s was killed: last seen %s", w.Name, d.ago(w.LastSeen)), start)
+		}
+	}
+	pools, err := d.store.WorkPools(d.ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range pools {
+		if p.Workers == 0 && p.Late > 0 && !p.IsPaused {
+			d.say(checkRed, "workers", fmt.Sprintf("no worker polls %s, and %s", p.Name, lateText(p.Late)),
+				"runnel worker start --pool "+p.Name)
+		}
+	}
+	d.say(checkOK, "workers", plural(online, "worker")+" at work", "")
+	return nil
+}
+
+func lateText(n int) string {
+	if n == 1 {
+		return "1 run is late"
+	}
+	return fmt.Sprintf("%d runs are late", n)
+}
+
+// owners checks that who has a run lives and goes on.
+func (d *doctor) owners() error {
+	runs, err := d.store.LiveRuns(d.ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		proof, err := runner.ParseProof(r.Owner.Proof)
+		switch {
+		case err == nil && proof.Identity.Stopped():
+			d.say(checkWarn, "runs", fmt.Sprintf("the slot of %s is stopped", r.Name), fmt.Sprintf("kill -CONT %d", proof.Identity.PID))
+		case err != nil || !d.store.Alive(r.Owner.Proof):
+			// Any look at the runs gives it a slot, or records its end.
+			d.say(checkWarn, "runs", fmt.Sprintf("the slot of %s is gone", r.Name), "runnel why "+r.ID.Short())
+		}
+	}
+	d.say(checkOK, "runs", plural(len(runs), "run")+" under way", "")
+	return nil
+}
+
+// strays looks for processes of runs that have ended.
+func (d *doctor) strays() error {
+	count := 0
+	for _, p := range runner.Strays(d.store.Path()) {
+		run, err := d.store.RunByID(d.ctx, p.Run)
+		if err != nil || !run.State.Type.Terminal() {
+			continue
+		}
+		count++
+		d.say(checkWarn, "processes", fmt.Sprintf("process %d (%s) outlived its run %s", p.PID, clip(clean(p.Command), 60), run.Name),
+			fmt.Sprintf("kill %d", p.PID))
+	}
+	if count == 0 {
+		d.say(checkOK, "processes", "none outlived its run", "")
+	}
+	return nil
+}
+
+// deployments checks that what they start is where they say.
+func (d *doctor) deployments() error {
+	deployments, err := d.store.Deployments(d.ctx)
+	if err != nil {
+		return err
+	}
+	bad := 0
+	missing := func(full, what, path, mend string) {
+		info, err := os.Stat(path)
+		if err == nil && (what != "root" || info.IsDir()) {
+			return
+		}
+		bad++
+		why := "is gone"
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			why = "cannot be read: " + err.Error()
+		}
+		d.say(checkRed, "deployments", fmt.Sprintf("the %s of %s, %s, %s", what, full, path, why), mend)
+	}
+	for _, one := range deployments {
+		before := bad
+		again := "put it back, or deploy again: runnel deploy ENTRYPOINT -n " + store.Quote(one.Name)
+		missing(one.FullName, "root", one.Path, again)
+		if file := entryFile(one); file != "" && bad == before { // one word is enough where all is gone
+			missing(one.FullName, "file", file, again)
+		}
+		if one.Interpreter != "" {
+			missing(one.FullName, "interpreter", one.Interpreter, again)
+		}
+	}
+	if bad == 0 {
+		d.say(checkOK, "deployments", fmt.Sprintf("%s: what they start is there", plural(len(deployments), "deployment")), "")
+	}
+	return nil
+}
+
+// entryFile is the file of an entrypoint that names one.
+func entryFile(d store.Deployment) string {
+	file := d.Entrypoint
+	if d.Kind == "python" {
+		var found bool
+		if file, _, found = strings.Cut(file, ":"); !found || !strings.HasSuffix(file, ".py") {
+			return "" // a module: Python finds it
+		}
+	}
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(d.Path, file)
+}
