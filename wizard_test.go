@@ -112,15 +112,15 @@ func TestWizardKeys(t *testing.T) {
 	} {
 		x.wait(title, "esc: leave")
 		if title == "Name of the deployment" {
-			x.press("s") // default, and an s
-			x.wait("defaults is new")
+			x.press("nightly") // in place of the default
+			x.wait("archive-report/nightly is new")
 		}
 		x.press(enter)
 		x.wait(title)
 		keys++
 	}
 	x.ends(0)
-	x.wait("deployed archive-report/defaults")
+	x.wait("deployed archive-report/nightly")
 	if keys > 8 {
 		t.Errorf("%d keys", keys)
 	}

@@ -83,6 +83,7 @@ type field struct {
 	at     int   // the chosen one of them
 	refuse error // what the check or the list has against the text
 	tried  bool  // Enter was pressed: an empty text is wrong now, and not before
+	moved  bool  // a key was pressed: the default is edited, no longer replaced
 	below  []string
 	// Cells of the terminal.
 	width, height int
@@ -132,11 +133,31 @@ func (f *field) Update(msg tea.Msg) (huh.Model, tea.Cmd) {
 		return f, nil
 	}
 	before := f.text
+	f.replaceDefault(msg)
 	_, cmd := f.Input.Update(msg)
 	if f.text != before {
 		f.judge()
 	}
 	return f, cmd
+}
+
+// replaceDefault lets what is typed or pasted first stand in place of the
+// default; another key before it, and the default is edited.
+func (f *field) replaceDefault(msg tea.Msg) {
+	types := false
+	switch msg := msg.(type) {
+	case tea.KeyPressMsg:
+		types = msg.Text != ""
+	case tea.PasteMsg:
+		types = true
+	default:
+		return
+	}
+	if types && !f.moved && f.q.rows == nil {
+		f.text = ""
+		f.Value(&f.text)
+	}
+	f.moved = true
 }
 
 // move is true for the keys that choose a row.
