@@ -28,10 +28,11 @@ func (j *deployJob) overlay(e *discover.Entry, flow discover.Flow) error {
 	if c.ConcurrencyLimit != nil || c.CollisionStrategy != nil {
 		e.Concurrency = c.concurrency(e.Concurrency)
 	}
-	for flag, text := range map[string]*string{"--max-late": c.MaxLate, "--jitter": c.Jitter} {
-		if _, err := lengthOrNone(flag, text); err != nil {
-			return err
-		}
+	if _, err := lengthOrNone("--max-late", c.MaxLate); err != nil {
+		return err
+	}
+	if _, err := lengthOrNone("--jitter", c.Jitter); err != nil {
+		return err
 	}
 	overridePointer(&e.Retries, c.Retries)
 	overridePointer(&e.RetriesOnCrash, c.RetriesOnCrash)

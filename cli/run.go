@@ -374,8 +374,8 @@ func alike(n *store.NewRun, before store.Run) error {
 
 // onlyDeployments refuses what has no meaning for a run that starts at once.
 func (c runCmd) onlyDeployments() error {
-	for flag, value := range map[string]string{"--work-queue": c.WorkQueue, "--in": c.In, "--at": c.At, "--idempotency-key": c.IdempotencyKey} {
-		if value != "" {
+	for _, f := range [][2]string{{"--work-queue", c.WorkQueue}, {"--in", c.In}, {"--at", c.At}, {"--idempotency-key", c.IdempotencyKey}} {
+		if flag := f[0]; f[1] != "" {
 			return &exitError{
 				code: exitUsage, message: flag + " is for a deployment's run; an entrypoint runs here and now",
 				hint: []string{"deploy it first: runnel deploy " + store.Quote(c.Target) + " -n NAME -p POOL"},

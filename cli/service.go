@@ -63,8 +63,8 @@ func (f serviceFlags) service(a *app) (s service, err error) {
 	if s.Name == "" {
 		s.Name = f.Pool
 	}
-	for kind, name := range map[string]string{"work pool": f.Pool, "service": s.Name} {
-		if err := store.CheckPlainName(kind, name); err != nil {
+	for _, n := range [][2]string{{"work pool", f.Pool}, {"service", s.Name}} {
+		if err := store.CheckPlainName(n[0], n[1]); err != nil {
 			return s, err
 		}
 	}

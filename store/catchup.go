@@ -1,8 +1,8 @@
 package store
 
 import (
+	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -25,12 +25,14 @@ func checkCatchup(d Deployment) error {
 		e.Hint = []string{"catchup is one of: " + strings.Join(Catchups, ", ")}
 		return e
 	}
-	for name, seconds := range map[string]*float64{"max_late": d.MaxLateSeconds, "jitter": d.JitterSeconds} {
-		if seconds != nil && !(*seconds > 0 && *seconds <= maxInterval.Seconds() && !math.IsNaN(*seconds)) {
-			return invalid("%s of %v seconds: it is more than 0, and at most 100 years", name, *seconds)
-		}
+	return errors.Join(checkLength("max_late", d.MaxLateSeconds), checkLength("jitter", d.JitterSeconds))
+}
+
+func checkLength(name string, seconds *float64) error {
+	if seconds == nil || *seconds > 0 && *seconds <= maxInterval.Seconds() {
+		return nil
 	}
-	return nil
+	return invalid("%s of %v seconds: it is more than 0, and at most 100 years", name, *seconds)
 }
 
 // The reasons why a tick became no run.

@@ -25,10 +25,11 @@ type RetryPolicy struct {
 }
 
 func (p RetryPolicy) check() error {
-	for name, n := range map[string]*int{"retries": p.Retries, "retries_on_crash": p.OnCrash} {
-		if n != nil && *n < 0 {
-			return invalid("%s of %d: it is 0 or more", name, *n)
-		}
+	if p.Retries != nil && *p.Retries < 0 {
+		return invalid("retries of %d: it is 0 or more", *p.Retries)
+	}
+	if p.OnCrash != nil && *p.OnCrash < 0 {
+		return invalid("retries_on_crash of %d: it is 0 or more", *p.OnCrash)
 	}
 	if err := checkDelays(p.DelaySeconds); err != nil {
 		return err
