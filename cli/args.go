@@ -30,7 +30,7 @@ var numbers = []string{
 	"--keep", "--keep-last", "--interval", "--max-late", "--jitter", "-n", "--limit-concurrent",
 }
 
-var negative = regexp.MustCompile(`^-[0-9]`)
+var negative = lazily(`^-[0-9]`)
 
 // rewrite gives the arguments as kong is to read them.
 func rewrite(args []string) []string {
@@ -54,7 +54,7 @@ func rewrite(args []string) []string {
 				arg = name + "=" + value
 			}
 		}
-		if n := len(rewritten); n > 0 && negative.MatchString(arg) && slices.Contains(numbers, rewritten[n-1]) {
+		if n := len(rewritten); n > 0 && negative().MatchString(arg) && slices.Contains(numbers, rewritten[n-1]) {
 			if strings.HasPrefix(rewritten[n-1], "--") {
 				arg = "=" + arg
 			}
@@ -114,7 +114,7 @@ func usageError(err error, args []string) error {
 		e.hint = append(e.hint, "did you mean "+near)
 	}
 	for _, translate := range translations {
-		if found := translate.pattern.FindStringSubmatch(message); found != nil {
+		if found := translate.pattern().FindStringSubmatch(message); found != nil {
 			translate.say(e, node, found)
 			break
 		}
@@ -126,32 +126,32 @@ func usageError(err error, args []string) error {
 
 // translations put kong's messages into our words; the first that fits holds.
 var translations = []struct {
-	pattern *regexp.Regexp
+	pattern func() *regexp.Regexp
 	say     func(e *exitError, node *kong.Node, found []string)
 }{
-	{regexp.MustCompile(`^unexpected argument (.*)$`), unexpectedArgument},
-	{regexp.MustCompile(`^expected (one of )?"`), somethingMissing},
-	{regexp.MustCompile(`^missing flags: --([^=]+)=(.*)$`), func(e *exitError, _ *kong.Node, found []string) {
+	{lazily(`^unexpected argument (.*)$`), unexpectedArgument},
+	{lazily(`^expected (one of )?"`), somethingMissing},
+	{lazily(`^missing flags: --([^=]+)=(.*)$`), func(e *exitError, _ *kong.Node, found []string) {
 		e.message = fmt.Sprintf("--%s %s is missing", found[1], found[2])
 		if found[1] == "pool" {
 			e.hint = append(e.hint, "list them: runnel work-pool ls")
 		}
 	}},
-	{regexp.MustCompile(`^(--\S+|<\S+>) must be one of (.*) but got "(.*)"$`), func(e *exitError, _ *kong.Node, found []string) {
+	{lazily(`^(--\S+|<\S+>) must be one of (.*) but got "(.*)"$`), func(e *exitError, _ *kong.Node, found []string) {
 		if name, isArgument := strings.CutPrefix(found[1], "<"); isArgument {
 			found[1] = strings.ToUpper(strings.TrimSuffix(name, ">"))
 		}
 		words := strings.ReplaceAll(strings.ReplaceAll(found[2], `"`, ""), ",", ", ")
 		e.message = fmt.Sprintf("%s: %q is none of %s", found[1], found[3], words)
 	}},
-	{regexp.MustCompile(`: (--jq: .*)$`), func(e *exitError, _ *kong.Node, found []string) { e.message = found[1] }},
-	{regexp.MustCompile(`^(--[^:]+): expected .*\bint\b.* but got (".*?")`), func(e *exitError, _ *kong.Node, found []string) {
+	{lazily(`: (--jq: .*)$`), func(e *exitError, _ *kong.Node, found []string) { e.message = found[1] }},
+	{lazily(`^(--[^:]+): expected .*\bint\b.* but got (".*?")`), func(e *exitError, _ *kong.Node, found []string) {
 		e.message = fmt.Sprintf("%s: %s is no whole number", found[1], found[2])
 	}},
-	{regexp.MustCompile(`^(--[^:]+): bool value must be .* but got (".*")`), func(e *exitError, _ *kong.Node, found []string) {
+	{lazily(`^(--[^:]+): bool value must be .* but got (".*")`), func(e *exitError, _ *kong.Node, found []string) {
 		e.message = fmt.Sprintf("%s: %s is neither true nor false", found[1], found[2])
 	}},
-	{regexp.MustCompile(`^(--[^:]+): (expected .* value|missing value)`), func(e *exitError, _ *kong.Node, found []string) {
+	{lazily(`^(--[^:]+): (expected .* value|missing value)`), func(e *exitError, _ *kong.Node, found []string) {
 		e.message = found[1] + ": its value is missing"
 		e.hint = append(e.hint, "a value that begins with - is given as "+found[1]+"=-…")
 	}},

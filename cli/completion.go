@@ -2,7 +2,6 @@ package cli
 
 import (
 	"embed"
-	"regexp"
 	"strings"
 )
 
@@ -48,14 +47,14 @@ func (a *app) completeBash(line, current string) {
 	for _, c := range a.candidates(append(words, last)) {
 		word := c.word[min(cut, len(c.word)):]
 		if !quoted {
-			word = bashSpecial.ReplaceAllString(word, `\$0`)
+			word = bashSpecial().ReplaceAllString(word, `\$0`)
 		}
 		a.print("%s", word)
 	}
 }
 
 // bashSpecial is what a word must not hold bare.
-var bashSpecial = regexp.MustCompile(`[^\p{L}\p{N}_./:=,+@%^-]`)
+var bashSpecial = lazily(`[^\p{L}\p{N}_./:=,+@%^-]`)
 
 // splitLine parts a line into words as a shell does, and gives the last one,
 // at whose end the cursor is, apart, and whether that is in quotes. What a variable would hold it cannot know.

@@ -177,19 +177,19 @@ func (j *deployJob) deploy(s *store.Store, o store.DeployOptions) (store.Plan, e
 
 // fieldOf says which of an entry's fields a message of the store speaks of.
 var fieldOf = []struct {
-	pattern *regexp.Regexp
+	pattern func() *regexp.Regexp
 	path    string
 }{
-	{regexp.MustCompile(`\bparameter "([^"]+)"`), "parameters.$1"},
-	{regexp.MustCompile(`\bjob variable "([^"]+)"`), "work_pool.job_variables.$1"},
-	{regexp.MustCompile(`has no work pool`), "work_pool"},
-	{regexp.MustCompile(`cannot name a work pool`), "work_pool.name"},
-	{regexp.MustCompile(`cannot name a work queue`), "work_pool.work_queue_name"},
-	{regexp.MustCompile(`cannot name a deployment`), "name"},
-	{regexp.MustCompile(`a concurrency limit`), "concurrency_limit"},
-	{regexp.MustCompile(`\bretries of`), "retries"},
-	{regexp.MustCompile(`a retry delay`), "retry_delay_seconds"},
-	{regexp.MustCompile(`a timeout of`), "timeout_seconds"},
+	{lazily(`\bparameter "([^"]+)"`), "parameters.$1"},
+	{lazily(`\bjob variable "([^"]+)"`), "work_pool.job_variables.$1"},
+	{lazily(`has no work pool`), "work_pool"},
+	{lazily(`cannot name a work pool`), "work_pool.name"},
+	{lazily(`cannot name a work queue`), "work_pool.work_queue_name"},
+	{lazily(`cannot name a deployment`), "name"},
+	{lazily(`a concurrency limit`), "concurrency_limit"},
+	{lazily(`\bretries of`), "retries"},
+	{lazily(`a retry delay`), "retry_delay_seconds"},
+	{lazily(`a timeout of`), "timeout_seconds"},
 }
 
 // wishProblem is what the store refuses, where the file has it; nil for what is
@@ -201,8 +201,8 @@ func wishProblem(e discover.Entry, err error) *discover.Problem {
 	}
 	path := ""
 	for _, field := range fieldOf {
-		if at := field.pattern.FindStringSubmatchIndex(err.Error()); at != nil {
-			path = string(field.pattern.ExpandString(nil, field.path, err.Error(), at))
+		if at := field.pattern().FindStringSubmatchIndex(err.Error()); at != nil {
+			path = string(field.pattern().ExpandString(nil, field.path, err.Error(), at))
 			break
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"runnel/discover"
@@ -88,12 +87,12 @@ func (j *deployJob) resolve(o *order, lookup discover.Lookup) (discover.Entry, [
 }
 
 // unknownVariable is a text with a variable that another machine will fill in.
-var unknownVariable = regexp.MustCompile(`"([^"]*\{\{ prefect\.variables\.[^"]*)"`)
+var unknownVariable = lazily(`"([^"]*\{\{ prefect\.variables\.[^"]*)"`)
 
 // unknownVariables marks the parameters that cannot be checked here.
 func unknownVariables(e *discover.Entry) {
 	for name, raw := range e.Parameters {
-		if found := unknownVariable.FindSubmatch(raw); found != nil && e.Shown["parameters."+name] == "" {
+		if found := unknownVariable().FindSubmatch(raw); found != nil && e.Shown["parameters."+name] == "" {
 			e.Shown["parameters."+name] = string(found[1])
 		}
 	}

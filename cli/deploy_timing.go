@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"runnel/discover"
@@ -51,16 +50,16 @@ func textOrNil(text string) *string {
 }
 
 // fieldOfMessage finds the field that the store's messages begin with.
-var fieldOfMessage = regexp.MustCompile(`^(cron|interval|rrule|timezone|anchor_date|slug|replaces|max_late|jitter)\b:? ?`)
+var fieldOfMessage = lazily(`^(cron|interval|rrule|timezone|anchor_date|slug|replaces|max_late|jitter)\b:? ?`)
 
 // scheduleProblem is what is wrong with a schedule, at the field that it names.
 // Files call the list schedules, or schedule for one alone.
 func scheduleProblem(e discover.Entry, i int, err error) discover.Problem {
 	field := ""
-	if found := fieldOfMessage.FindStringSubmatch(err.Error()); found != nil {
+	if found := fieldOfMessage().FindStringSubmatch(err.Error()); found != nil {
 		field = "." + found[1]
 	}
-	message := fieldOfMessage.ReplaceAllString(err.Error(), "")
+	message := fieldOfMessage().ReplaceAllString(err.Error(), "")
 	var p discover.Problem
 	for _, path := range []string{fmt.Sprintf("schedules[%d]", i), "schedule", fmt.Sprintf("schedule[%d]", i)} {
 		if p = e.At(path+field, message, hintOf(err)); p.Line != e.Line {
@@ -71,7 +70,7 @@ func scheduleProblem(e discover.Entry, i int, err error) discover.Problem {
 }
 
 func lengthProblem(e discover.Entry, field string, err error) discover.Problem {
-	return e.At(field, fieldOfMessage.ReplaceAllString(err.Error(), ""), hintOf(err))
+	return e.At(field, fieldOfMessage().ReplaceAllString(err.Error(), ""), hintOf(err))
 }
 
 // hintOf are the lines that say how to mend an error.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -171,7 +170,7 @@ func (j *deployJob) wishOf(o order, e discover.Entry) (w store.Wish, err error) 
 }
 
 // fromEnv is a value that came from the environment whole.
-var fromEnv = regexp.MustCompile(`^\{\{ \$\w+ \}\}$`)
+var fromEnv = lazily(`^\{\{ \$\w+ \}\}$`)
 
 // typed reads what came from the environment, which knows text only, as a value
 // on the command line is read: by what the parameter wants.
@@ -179,7 +178,7 @@ func typed(schema store.ParameterSchema, values store.Values, shown map[string]s
 	out := values
 	for name, raw := range values {
 		var text string
-		if !fromEnv.MatchString(shown["parameters."+name]) || json.Unmarshal(raw, &text) != nil {
+		if !fromEnv().MatchString(shown["parameters."+name]) || json.Unmarshal(raw, &text) != nil {
 			continue
 		}
 		if _, value, err := schema.Parse(name + "=" + text); err == nil {

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -76,7 +77,7 @@ func (s *IO) print(format string, args ...any) {
 }
 
 // style is the one kind of escape sequence that we print ourselves: colour.
-var style = regexp.MustCompile("^\x1b\\[[0-9;]*m")
+var style = lazily("^\x1b\\[[0-9;]*m")
 
 // clean is safe for text that comes from outside: an exception's message has
 // no business to colour what we print after it.
@@ -90,7 +91,7 @@ func safe(text string) string {
 	}
 	var b strings.Builder
 	for len(text) > 0 {
-		if own := style.FindString(text); own != "" {
+		if own := style().FindString(text); own != "" {
 			b.WriteString(own)
 			text = text[len(own):]
 			continue
@@ -133,3 +134,9 @@ const (
 	yellow = "33"
 	blue   = "34"
 )
+
+// lazily compiles a pattern when it is first needed: all of them at once would
+// cost every command most of a millisecond at its start.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}

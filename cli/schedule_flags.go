@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -165,14 +164,14 @@ func naming(flag string, err error) error {
 	}
 	named := *known
 	named.Message = flag + ": " + known.Message
-	if word := errorField.FindString(known.Message); word != "" && flag != "--schedule" {
+	if word := errorField().FindString(known.Message); word != "" && flag != "--schedule" {
 		named.Message = "--" + strings.Replace(known.Message, "_", "-", 1)
 	}
 	return &named
 }
 
 // errorField finds the field that the store's messages begin with.
-var errorField = regexp.MustCompile(`^(cron|interval|rrule|timezone|anchor_date)\b`)
+var errorField = lazily(`^(cron|interval|rrule|timezone|anchor_date)\b`)
 
 // scheduleObject is a schedule in JSON. An interval may be a number there.
 type scheduleObject struct {

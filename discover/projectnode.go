@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -210,7 +209,7 @@ func textNode(text string, at *yaml.Node) *yaml.Node {
 }
 
 // sexagesimal is a number to base 60: 12:30 is 750.
-var sexagesimal = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$`)
+var sexagesimal = lazily(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$`)
 
 // otherInYAML11 says what text is in YAML 1.1, which Prefect reads: true or
 // false, or a number; "" where it is text there, too.
@@ -219,7 +218,7 @@ func otherInYAML11(text string) string {
 	case "yes", "no", "on", "off":
 		return "true or false"
 	}
-	if sexagesimal.MatchString(text) {
+	if sexagesimal().MatchString(text) {
 		return "a number"
 	}
 	return ""

@@ -3,6 +3,7 @@ package discover
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // placeholderKind is what a {{ … }} asks for.
@@ -31,19 +32,19 @@ type placeholder struct {
 func (p placeholder) written() string { return "{{ " + p.body + " }}" }
 
 var (
-	placeholders = regexp.MustCompile(`(?s)\{\{(.*?)\}\}`)
-	envName      = regexp.MustCompile(`^\$[A-Za-z_][A-Za-z0-9_]*$`)
+	placeholders = lazily(`(?s)\{\{(.*?)\}\}`)
+	envName      = lazily(`^\$[A-Za-z_][A-Za-z0-9_]*$`)
 	// pathName is what Prefect fills in; other text between braces, such as
 	// event.payload['item'], is no template of a project file.
-	pathName = regexp.MustCompile(`^[\w.\-\[\]]+$`)
+	pathName = lazily(`^[\w.\-\[\]]+$`)
 )
 
 // hasTemplate says whether a value holds something to be filled in.
-func hasTemplate(value string) bool { return placeholders.MatchString(value) }
+func hasTemplate(value string) bool { return placeholders().MatchString(value) }
 
 func findPlaceholders(text string) []placeholder {
 	var out []placeholder
-	for _, at := range placeholders.FindAllStringSubmatchIndex(text, -1) {
+	for _, at := range placeholders().FindAllStringSubmatchIndex(text, -1) {
 		p := placeholder{start: at[0], end: at[1], body: strings.TrimSpace(text[at[2]:at[3]])}
 		p.kind, p.name, p.key = classify(p.body)
 		out = append(out, p)
@@ -52,10 +53,10 @@ func findPlaceholders(text string) []placeholder {
 }
 
 func classify(body string) (kind placeholderKind, name, key string) {
-	if envName.MatchString(body) {
+	if envName().MatchString(body) {
 		return envPlaceholder, body[1:], ""
 	}
-	if !pathName.MatchString(body) {
+	if !pathName().MatchString(body) {
 		return unknownPlaceholder, "", ""
 	}
 	if rest, ok := strings.CutPrefix(body, "prefect.variables."); ok {
@@ -99,4 +100,10 @@ func FillSecrets(text string, secret func(name string) (string, bool)) (filled s
 	}
 	b.WriteString(text[last:])
 	return b.String(), missing
+}
+
+// lazily compiles a pattern when it is first needed: all of them at once would
+// cost every command most of a millisecond at its start.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
 }

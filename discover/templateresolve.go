@@ -1,7 +1,6 @@
 package discover
 
 import (
-	"regexp"
 	"slices"
 
 	"gopkg.in/yaml.v3"
@@ -12,7 +11,7 @@ import (
 var unfilled = []string{"build", "push", "pull", "triggers", "sla"}
 
 // secretPlaces are the parts of an entry that a run reads, not a person.
-var secretPlaces = regexp.MustCompile(`^(parameters|work_pool\.job_variables|schedules?(\[\d+\])?\.parameters)[.\[]`)
+var secretPlaces = lazily(`^(parameters|work_pool\.job_variables|schedules?(\[\d+\])?\.parameters)[.\[]`)
 
 // Resolve fills the entry's templates, those of its pull steps included. It gives
 // every problem at once, by line, and the entry is good only when there is none.
@@ -69,7 +68,7 @@ func (e Entry) incomplete(replaced []string) []Problem {
 func (e Entry) filler(l Lookup) *filler {
 	f := &filler{lookup: l, file: e.file, base: e.path, shown: map[string]string{}}
 	f.secrets = func(path string) secretUse {
-		if secretPlaces.MatchString(path) {
+		if secretPlaces().MatchString(path) {
 			return secretsKept
 		}
 		return secretsRefused

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -32,11 +31,11 @@ const (
 )
 
 var (
-	commitSHA = regexp.MustCompile(`^[0-9a-fA-F]{4,64}$`)
+	commitSHA = lazily(`^[0-9a-fA-F]{4,64}$`)
 	// remoteHelper is git's name::address, which runs a program of that name.
-	remoteHelper = regexp.MustCompile(`^[A-Za-z0-9+.-]*::`)
+	remoteHelper = lazily(`^[A-Za-z0-9+.-]*::`)
 	// scpAddress is host:path as ssh and scp write it.
-	scpAddress = regexp.MustCompile(`^([^/:]+@)?[^/:]+:`)
+	scpAddress = lazily(`^([^/:]+@)?[^/:]+:`)
 )
 
 // gitClone clones into a new folder, which becomes the working directory.
@@ -76,11 +75,11 @@ func (a cloneArguments) check() error {
 	switch {
 	case a.Repository == "":
 		return errors.New("its repository is empty")
-	case strings.HasPrefix(a.Repository, "-"), remoteHelper.MatchString(a.Repository):
+	case strings.HasPrefix(a.Repository, "-"), remoteHelper().MatchString(a.Repository):
 		return errors.New("its repository is no address that is cloned: an https://, ssh:// or file:// URL, user@host:path or a folder is wanted")
 	case strings.HasPrefix(a.Branch, "-"):
 		return fmt.Errorf("%q is no branch", a.Branch)
-	case a.CommitSHA != "" && !commitSHA.MatchString(a.CommitSHA):
+	case a.CommitSHA != "" && !commitSHA().MatchString(a.CommitSHA):
 		return fmt.Errorf("%q is no commit: 4 to 64 hex digits are wanted", a.CommitSHA)
 	case a.DirectoryName != "" && (!filepath.IsLocal(a.DirectoryName) || filepath.Clean(a.DirectoryName) == "."):
 		return fmt.Errorf("clone_directory_name %q leaves its folder", a.DirectoryName)
@@ -207,7 +206,7 @@ func isLocal(repository string) bool {
 	if strings.HasPrefix(repository, "file://") {
 		return true
 	}
-	return !strings.Contains(repository, "://") && !scpAddress.MatchString(repository)
+	return !strings.Contains(repository, "://") && !scpAddress().MatchString(repository)
 }
 
 // gitRun runs git for one clone.

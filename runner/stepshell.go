@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"runnel/store"
 )
@@ -88,13 +89,13 @@ func texts(env store.Values) map[string]*string {
 	return out
 }
 
-var environmentName = regexp.MustCompile(`\$(\w+|\{\w+\})`)
+var environmentName = lazily(`\$(\w+|\{\w+\})`)
 
 // expand fills in $NAME and ${NAME}; what is not set stays as it is written.
 func expand(text string, env []string) string {
 	set := environment{}
 	set.add(env)
-	return environmentName.ReplaceAllStringFunc(text, func(name string) string {
+	return environmentName().ReplaceAllStringFunc(text, func(name string) string {
 		if value, found := set[strings.Trim(name, "${}")]; found {
 			return value
 		}
@@ -212,4 +213,10 @@ func (s *splitter) endLine(lines *[][]string) {
 		*lines = append(*lines, s.words)
 	}
 	s.words = nil
+}
+
+// lazily compiles a pattern when it is first needed: all of them at once would
+// cost every command most of a millisecond at its start.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
 }

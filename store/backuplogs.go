@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 )
 
 // LogsBeside is where the logs of a backup lie.
@@ -42,7 +41,7 @@ func (s *Store) BackupLogs(ctx context.Context, backup string, force bool) (coun
 }
 
 // logFile is a log's name below the folder of logs, as logName makes it.
-var logFile = regexp.MustCompile(`^\d{4}-\d\d-\d\d/[0-9a-f-]{36}\.\d+\.log$`)
+var logFile = lazily(`^\d{4}-\d\d-\d\d/[0-9a-f-]{36}\.\d+\.log$`)
 
 // eachLog calls for every log, by its name below the folder.
 func eachLog(ctx context.Context, folder string, call func(name string) error) error {
@@ -54,7 +53,7 @@ func eachLog(ctx context.Context, folder string, call func(name string) error) e
 			return errors.Join(err, ctx.Err())
 		}
 		name, err := filepath.Rel(folder, path)
-		if name = filepath.ToSlash(name); err != nil || entry.IsDir() || !logFile.MatchString(name) {
+		if name = filepath.ToSlash(name); err != nil || entry.IsDir() || !logFile().MatchString(name) {
 			return err
 		}
 		return call(name)
@@ -102,7 +101,7 @@ func (s *Store) restoreLogs(backup string) (count int, err error) {
 		if err != nil {
 			return count, err
 		}
-		if !logFile.MatchString(header.Name) {
+		if !logFile().MatchString(header.Name) {
 			continue // no log: nothing of ours
 		}
 		written, err := unpack(archive, s.LogPath(header.Name))

@@ -4,11 +4,12 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 )
 
 // plainName is what pools, queues and variables may be called.
-var plainName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+var plainName = lazily(`^[A-Za-z0-9._-]+$`)
 
 // maxName bounds every name, in bytes: it must fit a line and a file name.
 const maxName = 200
@@ -18,7 +19,7 @@ func CheckPlainName(kind, name string) error { return checkPlainName(kind, name)
 
 // checkPlainName holds for pools, queues, variables.
 func checkPlainName(kind, name string) error {
-	if plainName.MatchString(name) && len(name) <= maxName {
+	if plainName().MatchString(name) && len(name) <= maxName {
 		return nil
 	}
 	e := invalid("%q cannot name a %s", name, kind)
@@ -67,3 +68,9 @@ func CheckDeploymentName(name string) error { return checkFreeName("deployment",
 
 // CheckPoolName says whether a work pool may be called so.
 func CheckPoolName(name string) error { return checkPlainName("work pool", name) }
+
+// lazily compiles a pattern when it is first needed: all of them at once would
+// cost every command most of a millisecond at its start.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}

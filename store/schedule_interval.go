@@ -3,7 +3,6 @@ package store
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -61,9 +60,9 @@ func newInterval(every time.Duration, anchor *time.Time, loc *time.Location) (in
 }
 
 var (
-	clockInterval = regexp.MustCompile(`^(\d{1,6}):([0-5]?\d):([0-5]?\d(?:\.\d+)?)$`)
-	isoInterval   = regexp.MustCompile(`^P(?:([\d.]+)W)?(?:([\d.]+)D)?(?:T(?:([\d.]+)H)?(?:([\d.]+)M)?(?:([\d.]+)S)?)?$`)
-	shortInterval = regexp.MustCompile(`^(?:([\d.]+)W)?(?:([\d.]+)D)?(?:([\d.]+)H)?(?:([\d.]+)M)?(?:([\d.]+)S)?$`)
+	clockInterval = lazily(`^(\d{1,6}):([0-5]?\d):([0-5]?\d(?:\.\d+)?)$`)
+	isoInterval   = lazily(`^P(?:([\d.]+)W)?(?:([\d.]+)D)?(?:T(?:([\d.]+)H)?(?:([\d.]+)M)?(?:([\d.]+)S)?)?$`)
+	shortInterval = lazily(`^(?:([\d.]+)W)?(?:([\d.]+)D)?(?:([\d.]+)H)?(?:([\d.]+)M)?(?:([\d.]+)S)?$`)
 )
 
 // ParseInterval reads seconds (3600, 0.5e3), an ISO 8601 duration (PT1H30M,
@@ -74,14 +73,14 @@ func ParseInterval(text string) (time.Duration, error) {
 	if seconds, err := strconv.ParseFloat(upper, 64); err == nil {
 		return intervalSeconds(text, seconds)
 	}
-	if m := clockInterval.FindStringSubmatch(upper); m != nil {
+	if m := clockInterval().FindStringSubmatch(upper); m != nil {
 		return intervalOf(text, m[1:], []float64{3600, 60, 1})
 	}
 	units := []float64{7 * daySeconds, daySeconds, 3600, 60, 1}
-	if m := isoInterval.FindStringSubmatch(upper); m != nil {
+	if m := isoInterval().FindStringSubmatch(upper); m != nil {
 		return intervalOf(text, m[1:], units)
 	}
-	if m := shortInterval.FindStringSubmatch(upper); m != nil && upper != "" {
+	if m := shortInterval().FindStringSubmatch(upper); m != nil && upper != "" {
 		return intervalOf(text, m[1:], units)
 	}
 	return 0, badInterval(text, "is not a duration")
