@@ -12,6 +12,9 @@ import (
 // TestCIPageIsPlayed reads the pipelines that docs/ci.md shows, and plays each
 // line of deploy in them, in the example's folder with a project file.
 func TestCIPageIsPlayed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without -short")
+	}
 	if findPython() == "" {
 		t.Skip("no python3 on PATH: the example is a Python flow")
 	}

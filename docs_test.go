@@ -20,6 +20,9 @@ import (
 // time, versions, the folder) is made alike on both sides; so is the width of
 // columns.
 func TestDocs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without -short")
+	}
 	pages, err := filepath.Glob("docs/*.md")
 	if err != nil {
 		t.Fatal(err)

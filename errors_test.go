@@ -18,6 +18,9 @@ import (
 // input, in the folder that testdata/errors.txtar describes, and compares what
 // each says and its exit code. None may change anything.
 func TestErrors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without -short")
+	}
 	if findPython() == "" {
 		t.Skip("no python3 on PATH: a deployment records an interpreter")
 	}

@@ -59,12 +59,12 @@ var raced bool
 
 // TestPowerLoss plays power cuts. RUNNEL_TEST_POWER sets how many.
 func TestPowerLoss(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without -short")
+	}
 	images := 300
-	switch {
-	case raced:
+	if raced {
 		images = 20
-	case testing.Short():
-		images = 80
 	}
 	if text := os.Getenv("RUNNEL_TEST_POWER"); text != "" {
 		images = atoi(text)
@@ -89,6 +89,9 @@ func TestPowerLoss(t *testing.T) {
 // TestPowerLossIsSeenWithoutSyncs is the control: a build that does not sync
 // fails the same test.
 func TestPowerLossIsSeenWithoutSyncs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without -short")
+	}
 	trace := powerTrace(t, buildRunnel(t, "-X runnel/store.synchronous=OFF"))
 	report := trace.cut(t, 20, 1)
 	t.Logf("without syncs: %s", report)

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -67,7 +68,11 @@ func (a *attempt) outlive() {
 		timeout = timer.C
 	}
 	var looked, asked time.Time
+	flow := a.adopted()
 	for {
+		if a.cause == byItself && flow.ended() {
+			return // as with its own slot: what it left behind holds nothing up
+		}
 		if free, err := a.log.TryLock(); err != nil || free {
 			return
 		}
@@ -96,6 +101,43 @@ func (a *attempt) outlive() {
 	}
 }
 
+// adoptedFlow is the flow's own process, as far as it is known.
+type adoptedFlow struct {
+	known bool
+	id    Identity // zero: it had ended before
+}
+
+// adopted is the flow's process among those that hold the attempt's lock. Where
+// its number was never recorded, the lock alone tells.
+func (a *attempt) adopted() (f adoptedFlow) {
+	if a.job.PID == 0 || runtime.GOOS == "darwin" { // which tells nobody who holds a lock
+		return f
+	}
+	f.known = true
+	flow, err := IdentityOf(a.job.PID)
+	if err != nil {
+		return f
+	}
+	orphans, err := Orphans(a.job.Run.String(), a.job.Attempt, Identity{}, a.job.Log)
+	if err != nil {
+		return adoptedFlow{}
+	}
+	for _, o := range orphans {
+		if o.PID == flow.PID && o.StartTime == flow.StartTime {
+			f.id = flow
+		}
+	}
+	return f
+}
+
+func (f adoptedFlow) ended() bool {
+	if !f.known {
+		return false
+	}
+	alive, known := f.id.Alive()
+	return f.id.PID == 0 || known && !alive
+}
+
 // signalOrphans asks what is left of the tree to end, and after the grace ends it.
 func (a *attempt) signalOrphans(asked time.Time) time.Time {
 	number := int(syscall.SIGKILL)
@@ -107,7 +149,7 @@ func (a *attempt) signalOrphans(asked time.Time) time.Time {
 		return asked
 	}
 	flow, _ := IdentityOf(a.job.PID)
-	orphans, err := Orphans(a.job.Run.String(), a.job.Attempt, flow)
+	orphans, err := Orphans(a.job.Run.String(), a.job.Attempt, flow, a.job.Log)
 	if err != nil {
 		return asked
 	}

@@ -48,7 +48,7 @@ func (p *Process) others() ([]int, error) { return p.othersByTable(os.Getpid()) 
 // Orphans lists the processes of an attempt whose slot died: the group and the
 // session of the flow's process, and all below them. macOS shows nobody's
 // environment.
-func Orphans(_ string, _ int, flow Identity) ([]Orphan, error) {
+func Orphans(_ string, _ int, flow Identity, _ string) ([]Orphan, error) {
 	table, err := listProcesses()
 	if err != nil {
 		return nil, err

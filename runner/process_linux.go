@@ -198,15 +198,17 @@ func childrenByTable() ([]int, error) {
 }
 
 // Orphans lists the processes of an attempt whose slot died: those whose
-// environment carries the run's id and the attempt, the group and session of
-// the flow's process (the zero Identity leaves these out), and all below them.
-func Orphans(runID string, attempt int, flow Identity) ([]Orphan, error) {
+// environment carries the run's id and the attempt, those that inherited the
+// lock on its log ("" leaves these out), the group and session of the flow's
+// process (the zero Identity leaves these out), and all below them.
+func Orphans(runID string, attempt int, flow Identity, log string) ([]Orphan, error) {
 	table, err := listProcesses()
 	if err != nil {
 		return nil, err
 	}
 	id := []byte("\x00RUNNEL_FLOW_RUN_ID=" + runID + "\x00")
 	number := []byte("\x00RUNNEL_ATTEMPT=" + strconv.Itoa(attempt) + "\x00")
+	lock := lockLine(log)
 	group := ownGroup(table, flow)
 	in := map[int]bool{}
 	for _, info := range table {
@@ -216,10 +218,42 @@ func Orphans(runID string, attempt int, flow Identity) ([]Orphan, error) {
 		}
 		text, err := os.ReadFile("/proc/" + strconv.Itoa(info.pid) + "/environ")
 		text = append([]byte{0}, text...)
-		in[info.pid] = err == nil && bytes.Contains(text, id) && bytes.Contains(text, number)
+		in[info.pid] = err == nil && bytes.Contains(text, id) && bytes.Contains(text, number) || inherited(info.pid, lock)
 	}
 	addChildren(table, in)
 	return orphans(table, in), nil
+}
+
+// lockLine is how /proc names a file where it lists the locks of a descriptor;
+// "" for none.
+func lockLine(path string) string {
+	var stat unix.Stat_t
+	if path == "" || unix.Stat(path, &stat) != nil {
+		return ""
+	}
+	return fmt.Sprintf(":%d ", stat.Ino)
+}
+
+// inherited is true for a process that has a descriptor which carries the lock
+// on that file. Whoever only reads the file has none.
+func inherited(pid int, lock string) bool {
+	if lock == "" || pid == os.Getpid() {
+		return false
+	}
+	folder := "/proc/" + strconv.Itoa(pid) + "/fdinfo/"
+	names, err := readNames(folder)
+	if err != nil {
+		return false
+	}
+	for _, name := range names {
+		text, _ := os.ReadFile(folder + name)
+		for line := range bytes.Lines(text) {
+			if bytes.HasPrefix(line, []byte("lock:")) && bytes.Contains(line, []byte("FLOCK")) && bytes.Contains(line, []byte(lock)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Signal signals the process, and no other that has its number since: the

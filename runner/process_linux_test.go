@@ -282,7 +282,7 @@ func TestOrphansOfADeadSlot(t *testing.T) {
 	slot.answer(&flow)
 	_ = slot.cmd.Process.Kill()
 	_ = slot.cmd.Wait()
-	find := func(flow Identity) []Orphan { return must(Orphans("run-"+folder, 3, flow)) }
+	find := func(flow Identity) []Orphan { return must(Orphans("run-"+folder, 3, flow, "")) }
 	eventually(t, "the tree stands", func() bool {
 		found := find(flow)
 		return len(found) == 5 && !slices.ContainsFunc(found, func(o Orphan) bool {
@@ -293,7 +293,7 @@ func TestOrphansOfADeadSlot(t *testing.T) {
 	if n := len(find(Identity{})); n != 4 { // without the one that is bare, and ours only by its group
 		t.Errorf("%d found by environment and parents", n)
 	}
-	if n := len(must(Orphans("run-"+folder, 4, Identity{}))); n != 0 {
+	if n := len(must(Orphans("run-"+folder, 4, Identity{}, ""))); n != 0 {
 		t.Errorf("%d of another attempt", n)
 	}
 	other := flow

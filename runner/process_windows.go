@@ -31,7 +31,7 @@ func (p *Process) Stop(time.Duration, <-chan struct{}) StopReport {
 func (p *Process) Children() ([]int, error) { return nil, ErrUnsupported }
 
 // Orphans is not supported on Windows.
-func Orphans(string, int, Identity) ([]Orphan, error) { return nil, ErrUnsupported }
+func Orphans(string, int, Identity, string) ([]Orphan, error) { return nil, ErrUnsupported }
 
 // Signal is not supported on Windows.
 func (o Orphan) Signal(int) error { return ErrUnsupported }

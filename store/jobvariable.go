@@ -163,6 +163,9 @@ func (v Values) setEnv(key, value string) error {
 		}
 	}
 	env[key] = &value
+	if value == "null" {
+		env[key] = nil // as JSON has it: the variable is dropped
+	}
 	raw, err := json.Marshal(env)
 	v["env"] = raw
 	return err
