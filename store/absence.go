@@ -80,8 +80,12 @@ func (t *tx) recordOff(pool WorkPool, w Worker) error {
 			return err
 		}
 	}
-	_, err = t.exec("DELETE FROM absence WHERE last < ?", t.now-keepAbsences.Microseconds())
-	return err
+	for _, table := range []string{"absence", "pause"} {
+		if _, err := t.exec("DELETE FROM "+table+" WHERE last < ?", t.now-keepAbsences.Microseconds()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func scanPoller(r row) (w Worker, err error) {

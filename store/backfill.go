@@ -81,9 +81,6 @@ func (t *tx) backfill(b Backfill) ([]BackfillTick, error) {
 	for i := range schedules {
 		s := &schedules[i]
 		// What is due is decided first, or it would be dropped and run.
-		if !s.live(d) {
-			s.resumed = t.now
-		}
 		if _, err := t.settle(d, s); err != nil {
 			return nil, err
 		}

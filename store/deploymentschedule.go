@@ -34,7 +34,7 @@ type DeploymentSchedule struct {
 	when      Schedule
 	decided   int64 // nothing up to here is made again
 	decidedAt int64 // what the clock said then
-	resumed   int64 // ticks up to here were kept by a pause
+	over      int64 // ticks up to here shall not run any more; not stored
 }
 
 // decide makes an instant the newest decided one; it only moves forward.
@@ -60,7 +60,6 @@ const selectSchedule = `
 	       s.decided,
 	       s.decided_at,
 	       s.next,
-	       s.resumed,
 	       s.created,
 	       s.updated
 	  FROM schedule s`
@@ -71,7 +70,7 @@ func scanSchedule(r row) (s DeploymentSchedule, err error) {
 	var parameters text
 	var created, updated int64
 	err = r.Scan(&s.ID, &s.DeploymentID, &s.Slug, &s.Kind, &definition, &s.Timezone, &s.Active, &s.OperatorPaused,
-		&parameters, &s.decided, &s.decidedAt, &next, &s.resumed, &created, &updated)
+		&parameters, &s.decided, &s.decidedAt, &next, &created, &updated)
 	if err != nil {
 		return s, err
 	}
