@@ -240,6 +240,7 @@ func TestABackfillMakesEachTickOnce(t *testing.T) {
 	if fmt.Sprint(started) != "[00:00 02:00 03:00 04:00]" {
 		t.Errorf("started %v", started)
 	}
+	sound(t, s)
 	for what, b := range map[string]Backfill{
 		"it ends before it begins":  {Deployment: "nightly", From: *now, To: now.Add(-time.Hour)},
 		`no schedule "x"`:           {Deployment: "nightly", Slug: "x", From: now.Add(-time.Hour), To: *now},
