@@ -136,8 +136,11 @@ type Lateness struct {
 // of it.
 func (s *Store) Lateness(ctx context.Context, r Run) (l Lateness, err error) {
 	until := s.Clock()
-	if r.StartTime != nil {
+	switch {
+	case r.StartTime != nil:
 		until = *r.StartTime
+	case r.EndTime != nil: // it never started
+		until = *r.EndTime
 	}
 	l.By = max(0, until.Sub(r.ExpectedStartTime))
 	var queue ID

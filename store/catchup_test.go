@@ -276,6 +276,20 @@ func TestAVeryLongAbsenceIsOneSpan(t *testing.T) {
 	}
 }
 
+func TestARunThatNeverStartedIsNoLaterThanItsEnd(t *testing.T) {
+	ctx, s := context.Background(), open(t)
+	now, _ := everyHour(t, s, nil)
+	runs, err := s.Runs(ctx, RunFilter{})
+	must(t, err)
+	*now = now.Add(40 * time.Minute)
+	_, err = s.Cancel(ctx, runs[0].ID, "no", "test")
+	must(t, err)
+	*now = now.Add(20 * time.Hour)
+	if late, err := s.Lateness(ctx, byID(t, s, runs[0].ID)); err != nil || late.By != 10*time.Minute {
+		t.Errorf("%+v, %v", late, err)
+	}
+}
+
 func TestLatenessIsExplainedByAnAbsence(t *testing.T) {
 	ctx, s := context.Background(), open(t)
 	now, _ := everyHour(t, s, nil)
