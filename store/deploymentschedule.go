@@ -34,6 +34,7 @@ type DeploymentSchedule struct {
 	when      Schedule
 	decided   int64 // nothing up to here is made again
 	decidedAt int64 // what the clock said then
+	since     int64 // what was decided when the definition began to hold
 	over      int64 // ticks up to here shall not run any more; not stored
 }
 
@@ -59,6 +60,7 @@ const selectSchedule = `
 	       s.parameters,
 	       s.decided,
 	       s.decided_at,
+	       s.since,
 	       s.next,
 	       s.created,
 	       s.updated
@@ -70,7 +72,7 @@ func scanSchedule(r row) (s DeploymentSchedule, err error) {
 	var parameters text
 	var created, updated int64
 	err = r.Scan(&s.ID, &s.DeploymentID, &s.Slug, &s.Kind, &definition, &s.Timezone, &s.Active, &s.OperatorPaused,
-		&parameters, &s.decided, &s.decidedAt, &next, &created, &updated)
+		&parameters, &s.decided, &s.decidedAt, &s.since, &next, &created, &updated)
 	if err != nil {
 		return s, err
 	}

@@ -236,6 +236,7 @@ func (t *tx) changeSchedule(oldD Deployment, was DeploymentSchedule, d Deploymen
 		s.Next, s.decided, s.decidedAt = was.Next, was.decided, was.decidedAt
 		if redefined {
 			s.decide(t.now, t.now)
+			s.since = s.decided
 		}
 		if err := t.putPause(s.ID, isNew || wasLive, isLive); err != nil {
 			return err
@@ -253,13 +254,13 @@ func (t *tx) changeSchedule(oldD Deployment, was DeploymentSchedule, d Deploymen
 func (t *tx) putSchedule(s DeploymentSchedule) error {
 	_, err := t.exec(`
 		INSERT INTO schedule (id, deployment_id, slug, kind, definition, timezone, active, operator_paused,
-		                      parameters, decided, decided_at, created, updated)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)
+		                      parameters, decided, decided_at, since, created, updated)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13)
 		    ON CONFLICT (id) DO UPDATE
 		   SET slug = ?3, kind = ?4, definition = ?5, timezone = ?6, active = ?7, operator_paused = ?8,
-		       parameters = ?9, decided = ?10, decided_at = ?11, updated = ?12`,
+		       parameters = ?9, decided = ?10, decided_at = ?11, since = ?12, updated = ?13`,
 		s.ID, s.DeploymentID, s.Slug, s.Kind, s.when.Definition, s.Timezone, s.Active, s.OperatorPaused,
-		s.Parameters.text(), s.decided, s.decidedAt, t.now)
+		s.Parameters.text(), s.decided, s.decidedAt, s.since, t.now)
 	return err
 }
 

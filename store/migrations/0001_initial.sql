@@ -97,6 +97,8 @@ CREATE TABLE schedule (
 	decided         INTEGER NOT NULL,
 	-- what the clock said then; a day ahead of it, the clock was wrong
 	decided_at      INTEGER NOT NULL,
+	-- what was decided when the definition began to hold
+	since           INTEGER NOT NULL,
 	-- the tick whose run waits; NULL where it is paused or over
 	next            INTEGER,
 	-- its waiting run was deleted: whoever looks first makes the one after it
