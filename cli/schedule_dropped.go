@@ -92,7 +92,7 @@ type backfillCmd struct {
 
 // Help ends with examples.
 func (backfillCmd) Help() string {
-	return "Each run gets its tick as its logical time (RUNNEL_SCHEDULED_FOR). A tick that has, or had, its run gets no second one.\n\n" +
+	return "Each run gets its tick as its logical time (RUNNEL_SCHEDULED_FOR). A tick that has its run gets no second one, nor does one that the schedule as it is now ran and whose run was deleted since.\n\n" +
 		"Examples:\n  runnel deployment backfill folder-report/nightly --from 2026-11-01 --to 2026-12-01 --dry-run\n" +
 		"  runnel deployment backfill nightly --from 2026-11-01 --slug every-1h --limit-concurrent 2"
 }

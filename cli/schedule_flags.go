@@ -165,7 +165,7 @@ func naming(flag string, err error) error {
 	named := *known
 	named.Message = flag + ": " + known.Message
 	if word := errorField().FindString(known.Message); word != "" && flag != "--schedule" {
-		named.Message = "--" + strings.Replace(known.Message, "_", "-", 1)
+		named.Message = "--" + strings.ReplaceAll(word, "_", "-") + strings.TrimPrefix(known.Message, word)
 	}
 	return &named
 }

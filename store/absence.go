@@ -80,8 +80,12 @@ func (t *tx) recordOff(pool WorkPool, w Worker) error {
 			return err
 		}
 	}
-	_, err = t.exec("DELETE FROM absence WHERE last < ?", t.now-keepAbsences.Microseconds())
-	return err
+	for _, table := range []string{"absence", "pause"} {
+		if _, err := t.exec("DELETE FROM "+table+" WHERE last < ?", t.now-keepAbsences.Microseconds()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func scanPoller(r row) (w Worker, err error) {
@@ -132,8 +136,11 @@ type Lateness struct {
 // of it.
 func (s *Store) Lateness(ctx context.Context, r Run) (l Lateness, err error) {
 	until := s.Clock()
-	if r.StartTime != nil {
+	switch {
+	case r.StartTime != nil:
 		until = *r.StartTime
+	case r.EndTime != nil: // it never started
+		until = *r.EndTime
 	}
 	l.By = max(0, until.Sub(r.ExpectedStartTime))
 	var queue ID

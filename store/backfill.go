@@ -26,8 +26,9 @@ const BackfillQueue = "backfill"
 // What a backfill does with a tick.
 const (
 	BackfillNew    = "new"     // it gets a run
-	BackfillExists = "exists"  // it has, or had, its run
+	BackfillExists = "exists"  // it has its run
 	BackfillWaits  = "waiting" // its own run waits, made by the schedule
+	BackfillGone   = "deleted" // it had its run, which was deleted
 )
 
 // BackfillTick is one tick of the window.
@@ -37,14 +38,14 @@ type BackfillTick struct {
 	Action string    `json:"action"`
 	// Dropped is why it became no run in its time, "" where it did not.
 	Dropped string `json:"dropped,omitempty"`
-	Run     *Run   `json:"flow_run"` // null in a dry run of a new one
+	Run     *Run   `json:"flow_run"` // null in a dry run of a new one, and of a deleted one
 }
 
 // maxBackfill bounds the runs that one backfill makes, in one transaction.
 const maxBackfill = 10_000
 
 // Backfill makes the runs of past ticks, each with its logical time, once: a
-// tick that has a run keeps it.
+// tick that has or had a run gets no second one.
 func (s *Store) Backfill(ctx context.Context, b Backfill) (ticks []BackfillTick, err error) {
 	transact := s.update
 	if b.DryRun {
@@ -81,9 +82,6 @@ func (t *tx) backfill(b Backfill) ([]BackfillTick, error) {
 	for i := range schedules {
 		s := &schedules[i]
 		// What is due is decided first, or it would be dropped and run.
-		if !s.live(d) {
-			s.resumed = t.now
-		}
 		if _, err := t.settle(d, s); err != nil {
 			return nil, err
 		}
@@ -169,7 +167,11 @@ func (t *tx) backfillTick(d Deployment, s DeploymentSchedule, tick time.Time, qu
 		}
 		return one, nil
 	}
-	if !errors.Is(err, sql.ErrNoRows) || b.DryRun {
+	// Since the definition holds, all up to what is decided was run or dropped.
+	if at := micros(tick); one.Dropped == "" && s.since < at && at <= s.decided {
+		one.Action = BackfillGone
+	}
+	if !errors.Is(err, sql.ErrNoRows) || b.DryRun || one.Action == BackfillGone {
 		return one, ignoreNoRows(err)
 	}
 	run, err = t.insertRun(newRun{

@@ -174,8 +174,8 @@ func TestARestoreLetsNothingFireAgain(t *testing.T) {
 func addSchedule(t *testing.T, s *Store, d Deployment, slug string, decided time.Time) {
 	t.Helper()
 	change(t, s, `
-		INSERT INTO schedule (id, deployment_id, slug, kind, definition, decided, decided_at, created, updated)
-		VALUES (?1, ?2, ?3, 'interval', '{"interval":3600}', ?4, ?4, ?4, ?4)`, NewID(), d.ID, slug, micros(decided))
+		INSERT INTO schedule (id, deployment_id, slug, kind, definition, decided, decided_at, since, created, updated)
+		VALUES (?1, ?2, ?3, 'interval', '{"interval":3600}', ?4, ?4, ?4, ?4, ?4)`, NewID(), d.ID, slug, micros(decided))
 }
 
 // TestARestoreIsSeenByWhoHasTheFileOpen: a reader, and a writer, of before go

@@ -59,21 +59,44 @@ func (t *tx) drop(d Deployment, s *DeploymentSchedule) (bool, error) {
 	if !more || tick > max(t.now, s.decided) {
 		return false, nil
 	}
-	p := passing{t: t, d: d, s: s}
-	if err := p.readAbsences(tick); err != nil {
+	last, err := t.dropFrom(d, s, tick, true)
+	if err != nil || last == 0 {
 		return false, err
 	}
-	p.walk(tick)
-	if len(p.spans) == 0 {
-		return false, nil
-	}
-	for i, span := range p.spans {
-		if err := t.putSpan(*s, span, i == 0); err != nil {
-			return false, err
-		}
-	}
-	s.decide(p.spans[len(p.spans)-1].last, t.now)
+	s.decide(last, t.now)
 	return true, t.unplan(s)
+}
+
+// dropBehind drops what is due behind the tick that waits, for a schedule that
+// has no more say in it.
+func (t *tx) dropBehind(d Deployment, s DeploymentSchedule) error {
+	if !s.waits(t.now) {
+		return nil
+	}
+	s.over = max(t.now, s.decided)
+	tick, more := s.following(micros(*s.Next))
+	if !more || tick > s.over {
+		return nil
+	}
+	_, err := t.dropFrom(d, &s, tick, false)
+	return err
+}
+
+// dropFrom makes spans of the ticks from one on, up to the first that shall
+// run. It gives the last one, 0 where there is none.
+func (t *tx) dropFrom(d Deployment, s *DeploymentSchedule, tick int64, mayMerge bool) (last int64, err error) {
+	p := passing{t: t, d: d, s: s}
+	if err := errors.Join(p.readAbsences(tick), p.readPauses(tick)); err != nil {
+		return 0, err
+	}
+	p.walk(tick)
+	for i, span := range p.spans {
+		if err := t.putSpan(*s, span, mayMerge && i == 0); err != nil {
+			return 0, err
+		}
+		last = span.last
+	}
+	return last, nil
 }
 
 // passing is a walk over the due ticks of one schedule.
@@ -82,6 +105,7 @@ type passing struct {
 	d        Deployment
 	s        *DeploymentSchedule
 	absences []Absence
+	pauses   []pauseTime
 	spans    []span
 }
 
@@ -98,7 +122,7 @@ const maxWalk = 100_000
 
 func (p *passing) walk(tick int64) {
 	first := tick
-	for n := 0; ; n++ {
+	for n := 0; ; n++ { // after a leap, from there
 		next, more := p.s.following(tick)
 		passed := more && next <= p.t.now
 		reason := p.verdict(tick, next, passed, n > 0)
@@ -112,6 +136,7 @@ func (p *passing) walk(tick int64) {
 		tick = next
 		if n == maxWalk {
 			tick = p.leap(tick, (tick-first)/int64(n+1))
+			first, n = tick, 0
 		}
 	}
 }
@@ -119,7 +144,7 @@ func (p *passing) walk(tick int64) {
 // verdict is why a due tick shall not run, "" where it shall. It is missed
 // once its successor is due.
 func (p *passing) verdict(tick, next int64, passed, missed bool) string {
-	if tick <= p.s.resumed {
+	if p.pauseOf(tick) != nil {
 		return DroppedPaused
 	}
 	due := p.s.due(p.d, tick)
@@ -131,6 +156,8 @@ func (p *passing) verdict(tick, next int64, passed, missed bool) string {
 		full = DroppedOverlap
 	}
 	switch {
+	case tick <= p.s.over:
+		return p.cause(tick, full)
 	case passed && p.d.Catchup != CatchupAll:
 		return p.cause(next, full)
 	case !passed && missed && p.d.Catchup == CatchupNone && p.t.now-due > onTime.Microseconds():
@@ -166,22 +193,35 @@ func (p *passing) add(more span) {
 	p.spans = append(p.spans, more)
 }
 
-// leap passes the ticks up to those that may run, a few more than the last
-// one, without looking at each. How many they were follows from how far apart
-// the others lay.
+// leap passes the ticks that are dropped for the reason of the next one, a few
+// less than all, without looking at each. How many they were follows from how
+// far apart the others lay.
 func (p *passing) leap(tick, every int64) int64 {
-	to := p.t.now
-	if p.d.Catchup == CatchupAll {
-		to = max(p.s.resumed, p.t.now-p.maxLate()) // all that are dropped are paused or too late
-	}
-	target, found := p.s.when.Previous(instant(to))
+	reason := p.verdict(tick, tick, true, true)
+	target, found := p.s.when.Previous(instant(p.sameUpTo(tick)))
 	last, before := p.s.when.Previous(target)
-	if !found || !before || micros(last) <= tick {
+	if reason == "" || !found || !before || micros(last) <= tick {
 		return tick
 	}
-	reason := p.verdict(tick, tick, true, true)
 	p.add(span{tick, micros(last), int((micros(target) - tick) / max(every, 1)), reason})
 	return micros(target)
+}
+
+// sameUpTo is where the reason of a tick that is dropped may end.
+func (p *passing) sameUpTo(tick int64) int64 {
+	if in := p.pauseOf(tick); in != nil {
+		return min(in.last, p.t.now)
+	}
+	to := p.t.now
+	if p.d.Catchup == CatchupAll {
+		to = max(p.s.over, p.t.now-p.maxLate())
+	}
+	for _, one := range p.pauses {
+		if one.first > tick {
+			to = min(to, one.first)
+		}
+	}
+	return to
 }
 
 // putSpan records dropped ticks. They go on a span of the same reason that

@@ -147,9 +147,10 @@ func TestACollisionOfTicksGoesByTheNewestOne(t *testing.T) {
 	}
 }
 
-func TestTicksOfAPauseAreDroppedAndNothingBursts(t *testing.T) {
+// pausesOf are all the ways to pause the schedule of everyHour.
+func pausesOf() map[string]func(*Store, bool) error {
 	ctx := context.Background()
-	for what, pause := range map[string]func(*Store, bool) error{
+	return map[string]func(*Store, bool) error{
 		"deployment": func(s *Store, p bool) error { _, err := s.PauseDeployment(ctx, "nightly", p); return err },
 		"schedule":   func(s *Store, p bool) error { _, err := s.PauseSchedule(ctx, "nightly", "h", p); return err },
 		"pool": func(s *Store, p bool) error {
@@ -167,7 +168,11 @@ func TestTicksOfAPauseAreDroppedAndNothingBursts(t *testing.T) {
 			_, err := s.Deploy(ctx, []Wish{wish(scheduled(spec))}, DeployOptions{})
 			return err
 		},
-	} {
+	}
+}
+
+func TestTicksOfAPauseAreDroppedAndNothingBursts(t *testing.T) {
+	for what, pause := range pausesOf() {
 		s := open(t)
 		now, _ := everyHour(t, s, func(w *Wish) { w.Catchup = ptr(CatchupAll) })
 		must(t, pause(s, true))
@@ -177,6 +182,60 @@ func TestTicksOfAPauseAreDroppedAndNothingBursts(t *testing.T) {
 		wantTicks(t, s, what, "", "01:00-05:00 5 paused")
 		*now = now.Add(20 * time.Minute)
 		wantTicks(t, s, what+", later", "06:00", "01:00-05:00 5 paused")
+	}
+}
+
+// Workers are gone from 00:30 on, and two pauses fall into that time: what is
+// due outside of them follows catchup.
+func TestAPauseDropsOnlyItsOwnTicks(t *testing.T) {
+	for what, pause := range pausesOf() {
+		for _, c := range []struct{ catchup, started, dropped string }{
+			{CatchupAll, "01:00 02:00 05:00", "03:00-04:00 2 paused, 06:00-06:00 1 paused"},
+			{CatchupLatest, "", "01:00-02:00 2 late, 03:00-04:00 2 paused, 05:00-05:00 1 late, 06:00-06:00 1 paused"},
+		} {
+			s := open(t)
+			now, _ := everyHour(t, s, func(w *Wish) { w.Catchup = &c.catchup })
+			for _, hours := range []time.Duration{2, 1} { // 02:30 to 04:30, 05:30 to 06:30
+				*now = now.Add(hours * time.Hour)
+				must(t, pause(s, true))
+				*now = now.Add(hours * time.Hour)
+				must(t, pause(s, false))
+			}
+			wantTicks(t, s, what+", "+c.catchup, c.started, c.dropped)
+		}
+	}
+}
+
+func TestATickThatWaitsForRoomOutlastsAShortPause(t *testing.T) {
+	for what, pause := range pausesOf() {
+		s := open(t)
+		now, _ := everyHour(t, s, func(w *Wish) { w.ConcurrencyLimit = ptr(1) })
+		*now = now.Add(31 * time.Minute)
+		first := claimOne(t, s)
+		*now = now.Add(time.Hour)
+		claim(t, s, 1, nil)
+		must(t, pause(s, true))
+		*now = now.Add(time.Minute)
+		must(t, pause(s, false))
+		must(t, s.End(context.Background(), endOf(first, NewState(Completed, "")), "slot"))
+		wantTicks(t, s, what, "02:00", "")
+	}
+}
+
+// A schedule that is changed or removed leaves no due tick undecided.
+func TestWhatIsDueBehindAWaitingTickIsRecorded(t *testing.T) {
+	for what, c := range map[string]struct {
+		do      func(*Wish)
+		started string
+	}{
+		"changed": {scheduled(ScheduleSpec{Cron: "20 * * * *", Slug: "h"}), "01:00"},
+		"removed": {scheduled(), ""},
+	} {
+		s := open(t)
+		now, _ := everyHour(t, s, func(w *Wish) { w.Catchup = ptr(CatchupAll) })
+		*now = now.Add(2*time.Hour + 40*time.Minute)
+		apply(t, s, c.do)
+		wantTicks(t, s, what, c.started, "02:00-03:00 2 late")
 	}
 }
 
@@ -214,6 +273,20 @@ func TestAVeryLongAbsenceIsOneSpan(t *testing.T) {
 	must(t, err)
 	if want := int(now.Sub(start).Seconds()) - 1; len(spans) != 1 || spans[0].Count != want || !spans[0].Last.Equal(now.Truncate(time.Second).Add(-time.Second)) {
 		t.Errorf("spans %+v, want one of %d", spans, want)
+	}
+}
+
+func TestARunThatNeverStartedIsNoLaterThanItsEnd(t *testing.T) {
+	ctx, s := context.Background(), open(t)
+	now, _ := everyHour(t, s, nil)
+	runs, err := s.Runs(ctx, RunFilter{})
+	must(t, err)
+	*now = now.Add(40 * time.Minute)
+	_, err = s.Cancel(ctx, runs[0].ID, "no", "test")
+	must(t, err)
+	*now = now.Add(20 * time.Hour)
+	if late, err := s.Lateness(ctx, byID(t, s, runs[0].ID)); err != nil || late.By != 10*time.Minute {
+		t.Errorf("%+v, %v", late, err)
 	}
 }
 

@@ -70,7 +70,7 @@ func TestCheckNamesEachViolation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := busyFile(t)
-			change(t, s, "UPDATE flow_run SET schedule_slug = 's', scheduled_for = 5 WHERE id = (SELECT min(id) FROM flow_run)")
+			change(t, s, "UPDATE flow_run SET schedule_slug = 's', scheduled_for = 5, created_by = 'schedule' WHERE id = (SELECT min(id) FROM flow_run)")
 			_, err := s.writer.ExecContext(context.Background(), "PRAGMA foreign_keys = OFF")
 			must(t, err)
 			change(t, s, c.statement)

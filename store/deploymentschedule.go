@@ -34,7 +34,8 @@ type DeploymentSchedule struct {
 	when      Schedule
 	decided   int64 // nothing up to here is made again
 	decidedAt int64 // what the clock said then
-	resumed   int64 // ticks up to here were kept by a pause
+	since     int64 // what was decided when the definition began to hold
+	over      int64 // ticks up to here shall not run any more; not stored
 }
 
 // decide makes an instant the newest decided one; it only moves forward.
@@ -59,8 +60,8 @@ const selectSchedule = `
 	       s.parameters,
 	       s.decided,
 	       s.decided_at,
+	       s.since,
 	       s.next,
-	       s.resumed,
 	       s.created,
 	       s.updated
 	  FROM schedule s`
@@ -71,7 +72,7 @@ func scanSchedule(r row) (s DeploymentSchedule, err error) {
 	var parameters text
 	var created, updated int64
 	err = r.Scan(&s.ID, &s.DeploymentID, &s.Slug, &s.Kind, &definition, &s.Timezone, &s.Active, &s.OperatorPaused,
-		&parameters, &s.decided, &s.decidedAt, &next, &s.resumed, &created, &updated)
+		&parameters, &s.decided, &s.decidedAt, &s.since, &next, &created, &updated)
 	if err != nil {
 		return s, err
 	}

@@ -135,7 +135,7 @@ func (s *Store) settlePart(ctx context.Context, part string, r *Restored) (err e
 	}
 	defer func() { err = errors.Join(err, copied.Close()) }()
 	return copied.update(ctx, func(t *tx) error {
-		if _, err := t.exec("UPDATE schedule SET decided = ?1, decided_at = ?1, updated = ?1 WHERE decided < ?1", t.now); err != nil {
+		if _, err := t.exec("UPDATE schedule SET decided = ?1, decided_at = ?1, since = ?1, updated = ?1 WHERE decided < ?1", t.now); err != nil {
 			return err
 		}
 		if err := t.crashLive(r); err != nil {

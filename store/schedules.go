@@ -44,7 +44,7 @@ func (s *Store) CreateSchedule(ctx context.Context, deployment string, spec Sche
 }
 
 func newSchedule(d Deployment, now int64) DeploymentSchedule {
-	return DeploymentSchedule{ID: NewID(), DeploymentID: d.ID, Active: true, Parameters: Values{}, decided: now, decidedAt: now}
+	return DeploymentSchedule{ID: NewID(), DeploymentID: d.ID, Active: true, Parameters: Values{}, decided: now, decidedAt: now, since: now}
 }
 
 func freeSlug(one Schedule, old []DeploymentSchedule) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type world struct {
 	// What is known of each schedule, by deployment and slug.
 	segments map[string][]segment
 	runs     map[string]map[int64]map[ID]bool // ticks that became runs
+	pauses   map[string][]pauseTime           // "": the pool's
 	ends     []End
 	running  []Claimed
 	later    []promise
@@ -70,7 +72,7 @@ func TestASimulatedYear(t *testing.T) {
 	}
 	w := &world{
 		t: t, s: open(t), rand: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2025, 12, 31, 23, 0, 0, 0, time.UTC),
-		segments: map[string][]segment{}, runs: map[string]map[int64]map[ID]bool{},
+		segments: map[string][]segment{}, runs: map[string]map[int64]map[ID]bool{}, pauses: map[string][]pauseTime{},
 		notes: map[string][]string{},
 	}
 	w.s.Clock = func() time.Time { return w.now.Add(w.wrong) }
@@ -128,9 +130,11 @@ func (w *world) hour(deployments int) {
 		}
 		w.wrong = []time.Duration{time.Hour, -time.Hour, 24 * time.Hour, -24 * time.Hour}[w.rand.IntN(4)]
 	case 3:
-		change(w.t, w.s, "UPDATE work_pool SET is_paused = 1")
+		change(w.t, w.s, "UPDATE work_pool SET is_paused = 1, updated = ?", micros(w.s.Clock()))
+		w.paused("", true)
 		w.now = w.now.Add(time.Duration(w.rand.IntN(50)) * time.Hour)
 		change(w.t, w.s, "UPDATE work_pool SET is_paused = 0, updated = ?", micros(w.s.Clock()))
+		w.paused("", false)
 	case 4: // prune
 		for _, run := range w.all("CANCELLED") { // by CANCEL_NEW, say
 			w.ran(run)
@@ -160,6 +164,10 @@ func (w *world) work() {
 			r.Ends, w.ends = w.ends, nil
 		})
 		for _, c := range result.Claimed {
+			k, tick := key(*c.Run.Deployment, *c.Run.ScheduleSlug), *c.Run.ScheduledFor
+			if w.runs[k][micros(tick)] == nil && w.inPause(k, tick) {
+				w.t.Errorf("%s: the tick %s of a pause ran", k, tick)
+			}
 			w.ran(c.Run)
 			if c.Run.ScheduledFor.After(w.s.Clock()) {
 				w.t.Errorf("%s ran early", c.Run.ScheduledFor)
@@ -231,6 +239,7 @@ func (w *world) something(name string) {
 			w.note(name, "before resume")
 			_, err := w.s.PauseDeployment(ctx, name, false)
 			w.must(err)
+			w.watch(name)
 			w.note(name, "after resume")
 		})
 	case n == 1 && one.Slug != "":
@@ -240,6 +249,7 @@ func (w *world) something(name string) {
 			if e := (*Error)(nil); !errors.As(err, &e) || e.Code != NotFound { // it was removed meanwhile
 				w.must(err)
 			}
+			w.watch(name)
 		})
 	case n == 2 && one.Next != nil:
 		run := w.waiting(d, one)
@@ -257,6 +267,34 @@ func (w *world) something(name string) {
 		w.redeploy(name)
 	}
 	w.must(err)
+	w.watch(name)
+}
+
+// watch notes which schedules of a deployment are paused.
+func (w *world) watch(name string) {
+	d, err := w.s.Deployment(context.Background(), name)
+	w.must(err)
+	for _, s := range d.Schedules {
+		w.paused(key(d.FullName, s.Slug), !s.live(d))
+	}
+}
+
+// paused notes the begin or the end of a pause.
+func (w *world) paused(k string, is bool) {
+	list, now := w.pauses[k], micros(w.s.Clock())
+	lasts := len(list) > 0 && list[len(list)-1].last == math.MaxInt64
+	switch {
+	case is && !lasts:
+		w.pauses[k] = append(list, pauseTime{now, math.MaxInt64})
+	case !is && lasts:
+		list[len(list)-1].last = now
+	}
+}
+
+func (w *world) inPause(k string, tick time.Time) bool {
+	return slices.ContainsFunc(slices.Concat(w.pauses[""], w.pauses[k]), func(p pauseTime) bool {
+		return p.first <= micros(tick) && micros(tick) <= p.last
+	})
 }
 
 func (w *world) waiting(d Deployment, s DeploymentSchedule) Run {
@@ -332,6 +370,7 @@ func (w *world) redeploy(name string) {
 	for _, s := range d.Schedules {
 		w.begin(d, s)
 	}
+	w.watch(name)
 }
 
 // begin opens a segment where a schedule says something that it did not.
@@ -457,6 +496,9 @@ func (w *world) checkSegment(k string, seg segment, spans []Dropped) (ticks, ran
 		for _, s := range spans {
 			if !tick.Before(s.First) && !tick.After(s.Last) {
 				in++
+				if s.Reason == DroppedPaused && !w.inPause(k, tick) {
+					w.t.Errorf("%s: the tick %s was dropped as paused, and was not", k, tick)
+				}
 			}
 		}
 		if runs+in != 1 {

@@ -92,8 +92,8 @@ func (t *tx) putPlan(s DeploymentSchedule) error {
 	if s.Next != nil {
 		next = micros(*s.Next)
 	}
-	_, err := t.exec("UPDATE schedule SET decided = ?, decided_at = ?, next = ?, resumed = ?, unplanned = 0 WHERE id = ?",
-		s.decided, s.decidedAt, next, s.resumed, s.ID)
+	_, err := t.exec("UPDATE schedule SET decided = ?, decided_at = ?, next = ?, unplanned = 0 WHERE id = ?",
+		s.decided, s.decidedAt, next, s.ID)
 	if err != nil {
 		return fmt.Errorf("plan the next tick: %w", err)
 	}
@@ -201,7 +201,7 @@ func (t *tx) putSchedules(old, next Deployment) error {
 			was = *s
 			was.Active = false // so that it begins now
 		}
-		if err := t.changeSchedule(old, was, next, s); err != nil {
+		if err := t.changeSchedule(old, was, next, s, !found); err != nil {
 			return fmt.Errorf("write schedule %q: %w", s.Slug, err)
 		}
 	}
@@ -210,24 +210,36 @@ func (t *tx) putSchedules(old, next Deployment) error {
 
 // changeSchedule decides all up to now by what the schedule was, and from here
 // on by what it is. A tick that is due and may still start stays.
-func (t *tx) changeSchedule(oldD Deployment, was DeploymentSchedule, d Deployment, s *DeploymentSchedule) error {
+func (t *tx) changeSchedule(oldD Deployment, was DeploymentSchedule, d Deployment, s *DeploymentSchedule, isNew bool) error {
 	redefined := was.when.Definition != s.when.Definition || was.Timezone != s.Timezone || was.Kind != s.Kind
 	wasLive, isLive := was.live(oldD), s.live(d)
-	if redefined || wasLive != isLive {
-		if !wasLive || !isLive {
-			was.resumed = max(t.now, was.decided)
+	if redefined || wasLive != isLive || isNew {
+		switch {
+		case redefined && !(wasLive && isLive):
+			was.over = max(t.now, was.decided)
+		case !isLive:
+			was.over = was.decided // what an older definition left cannot come back
 		}
 		if _, err := t.settle(oldD, &was); err != nil {
 			return err
+		}
+		if redefined {
+			if err := t.dropBehind(oldD, was); err != nil {
+				return err
+			}
 		}
 		if was.Next != nil && (!isLive || !was.waits(t.now)) {
 			if err := t.unplan(&was); err != nil {
 				return err
 			}
 		}
-		s.Next, s.decided, s.decidedAt, s.resumed = was.Next, was.decided, was.decidedAt, was.resumed
+		s.Next, s.decided, s.decidedAt = was.Next, was.decided, was.decidedAt
 		if redefined {
 			s.decide(t.now, t.now)
+			s.since = s.decided
+		}
+		if err := t.putPause(s.ID, isNew || wasLive, isLive); err != nil {
+			return err
 		}
 	}
 	if err := t.putSchedule(*s); err != nil {
@@ -242,13 +254,13 @@ func (t *tx) changeSchedule(oldD Deployment, was DeploymentSchedule, d Deploymen
 func (t *tx) putSchedule(s DeploymentSchedule) error {
 	_, err := t.exec(`
 		INSERT INTO schedule (id, deployment_id, slug, kind, definition, timezone, active, operator_paused,
-		                      parameters, decided, decided_at, created, updated)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)
+		                      parameters, decided, decided_at, since, created, updated)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13)
 		    ON CONFLICT (id) DO UPDATE
 		   SET slug = ?3, kind = ?4, definition = ?5, timezone = ?6, active = ?7, operator_paused = ?8,
-		       parameters = ?9, decided = ?10, decided_at = ?11, updated = ?12`,
+		       parameters = ?9, decided = ?10, decided_at = ?11, since = ?12, updated = ?13`,
 		s.ID, s.DeploymentID, s.Slug, s.Kind, s.when.Definition, s.Timezone, s.Active, s.OperatorPaused,
-		s.Parameters.text(), s.decided, s.decidedAt, t.now)
+		s.Parameters.text(), s.decided, s.decidedAt, s.since, t.now)
 	return err
 }
 
@@ -256,9 +268,12 @@ func (t *tx) putSchedule(s DeploymentSchedule) error {
 // run; one that lies ahead never was.
 func (t *tx) removeSchedule(d Deployment, s DeploymentSchedule) error {
 	if !s.live(d) {
-		s.resumed = max(t.now, s.decided)
+		s.over = max(t.now, s.decided)
 	}
 	if _, err := t.settle(d, &s); err != nil {
+		return err
+	}
+	if err := t.dropBehind(d, s); err != nil {
 		return err
 	}
 	if s.waits(t.now) {

@@ -240,6 +240,7 @@ func TestABackfillMakesEachTickOnce(t *testing.T) {
 	if fmt.Sprint(started) != "[00:00 02:00 03:00 04:00]" {
 		t.Errorf("started %v", started)
 	}
+	sound(t, s)
 	for what, b := range map[string]Backfill{
 		"it ends before it begins":  {Deployment: "nightly", From: *now, To: now.Add(-time.Hour)},
 		`no schedule "x"`:           {Deployment: "nightly", Slug: "x", From: now.Add(-time.Hour), To: *now},
@@ -250,6 +251,33 @@ func TestABackfillMakesEachTickOnce(t *testing.T) {
 			t.Errorf("error %v, want %q", err, what)
 		}
 	}
+}
+
+// What a schedule ran is known without the run; what a definition never had to
+// run is not taken for it.
+func TestABackfillMakesNoSecondRunOfADeletedOne(t *testing.T) {
+	ctx, s := context.Background(), open(t)
+	now, _ := everyHour(t, s, nil)
+	*now = now.Add(31 * time.Minute)
+	clockTimes(t, s)              // 01:00
+	*now = now.Add(2 * time.Hour) // 02:00 is dropped, 03:00 runs
+	clockTimes(t, s)
+	change(t, s, "DELETE FROM flow_run WHERE state_type = 'COMPLETED'")
+	expect := func(want string) {
+		t.Helper()
+		var got []string
+		ticks, err := s.Backfill(ctx, Backfill{Deployment: "nightly", From: now.Add(-4 * time.Hour), To: *now, DryRun: true})
+		must(t, err)
+		for _, tick := range ticks {
+			got = append(got, tick.At.Format("15:04")+" "+tick.Action)
+		}
+		if text := strings.Join(got, ", "); text != want {
+			t.Errorf("%s, want %s", text, want)
+		}
+	}
+	expect("00:00 new, 01:00 deleted, 02:00 new, 03:00 deleted")
+	apply(t, s, scheduled(ScheduleSpec{Cron: "20 0-2 * * *", Slug: "h"}))
+	expect("00:20 new, 01:20 new, 02:20 new")
 }
 
 func TestABackfillWithALimitRunsSoManyAtOnce(t *testing.T) {

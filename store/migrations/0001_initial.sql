@@ -97,12 +97,12 @@ CREATE TABLE schedule (
 	decided         INTEGER NOT NULL,
 	-- what the clock said then; a day ahead of it, the clock was wrong
 	decided_at      INTEGER NOT NULL,
+	-- what was decided when the definition began to hold
+	since           INTEGER NOT NULL,
 	-- the tick whose run waits; NULL where it is paused or over
 	next            INTEGER,
 	-- its waiting run was deleted: whoever looks first makes the one after it
 	unplanned       INTEGER NOT NULL DEFAULT 0 CHECK (unplanned IN (0, 1)),
-	-- when its pool or queue was last resumed: ticks up to then were paused
-	resumed         INTEGER NOT NULL DEFAULT 0,
 	created         INTEGER NOT NULL,
 	updated         INTEGER NOT NULL,
 	UNIQUE (deployment_id, slug)
@@ -139,23 +139,60 @@ CREATE TABLE absence (
 
 CREATE INDEX absence_by_queue ON absence (work_queue_id, last);
 
--- A pool's or a queue's pause keeps the ticks of many schedules: the claim
--- drops them when it meets them, however the pause was lifted.
+-- When a schedule, or the queue or pool of many, was paused: the claim drops
+-- the ticks of these times when it meets them.
+CREATE TABLE pause (
+	id      INTEGER PRIMARY KEY,
+	subject BLOB NOT NULL, -- a schedule's, queue's or pool's id
+	first   INTEGER NOT NULL,
+	last    INTEGER        -- NULL while it lasts
+) STRICT;
+
+CREATE INDEX pause_by_subject ON pause (subject, last);
+
+CREATE TRIGGER work_pool_paused AFTER UPDATE OF is_paused ON work_pool WHEN OLD.is_paused = 0 AND NEW.is_paused = 1
+BEGIN
+	INSERT INTO pause (subject, first) VALUES (NEW.id, NEW.updated);
+END;
+
 CREATE TRIGGER work_pool_resumed AFTER UPDATE OF is_paused ON work_pool WHEN OLD.is_paused = 1 AND NEW.is_paused = 0
 BEGIN
-	UPDATE schedule
-	   SET resumed = NEW.updated
-	 WHERE deployment_id IN (SELECT d.id
-	                           FROM work_queue q
-	                           JOIN deployment d ON d.work_queue_id = q.id
-	                          WHERE q.work_pool_id = NEW.id);
+	UPDATE pause SET last = NEW.updated WHERE subject = NEW.id AND last IS NULL;
+END;
+
+CREATE TRIGGER work_pool_made_paused AFTER INSERT ON work_pool WHEN NEW.is_paused = 1
+BEGIN
+	INSERT INTO pause (subject, first) VALUES (NEW.id, NEW.updated);
+END;
+
+CREATE TRIGGER work_pool_gone AFTER DELETE ON work_pool
+BEGIN
+	DELETE FROM pause WHERE subject = OLD.id;
+END;
+
+CREATE TRIGGER work_queue_paused AFTER UPDATE OF is_paused ON work_queue WHEN OLD.is_paused = 0 AND NEW.is_paused = 1
+BEGIN
+	INSERT INTO pause (subject, first) VALUES (NEW.id, NEW.updated);
 END;
 
 CREATE TRIGGER work_queue_resumed AFTER UPDATE OF is_paused ON work_queue WHEN OLD.is_paused = 1 AND NEW.is_paused = 0
 BEGIN
-	UPDATE schedule
-	   SET resumed = NEW.updated
-	 WHERE deployment_id IN (SELECT id FROM deployment WHERE work_queue_id = NEW.id);
+	UPDATE pause SET last = NEW.updated WHERE subject = NEW.id AND last IS NULL;
+END;
+
+CREATE TRIGGER work_queue_made_paused AFTER INSERT ON work_queue WHEN NEW.is_paused = 1
+BEGIN
+	INSERT INTO pause (subject, first) VALUES (NEW.id, NEW.updated);
+END;
+
+CREATE TRIGGER work_queue_gone AFTER DELETE ON work_queue
+BEGIN
+	DELETE FROM pause WHERE subject = OLD.id;
+END;
+
+CREATE TRIGGER schedule_gone AFTER DELETE ON schedule
+BEGIN
+	DELETE FROM pause WHERE subject = OLD.id;
 END;
 
 CREATE TABLE flow_run (
