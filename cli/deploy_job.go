@@ -25,6 +25,7 @@ type deployJob struct {
 	save     *saved
 	headed   bool                       // the header was printed
 	outputs  map[int]runner.StepOutputs // of the build and push steps, by order
+	held     map[string]string          // what those steps were given of secrets and the environment, by template
 	given    store.Values               // the parameters of the line
 	readers  map[string]*discover.Reader
 	commits  map[string]string // GitVersion by root

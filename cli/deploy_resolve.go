@@ -25,7 +25,7 @@ func (j *deployJob) wish() error {
 		if j.file != nil {
 			lookup := j.lookup()
 			if done, built := j.outputs[i]; built {
-				lookup.Step, lookup.Bare, lookup.Pending = done.Step, done.Bare, false
+				lookup.Step, lookup.Bare, lookup.Pending, lookup.Held = done.Step, done.Bare, false, j.holds
 			}
 			e, bad = j.resolve(o, lookup)
 		}
