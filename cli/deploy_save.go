@@ -43,6 +43,9 @@ func (j *deployJob) prepareSave() error {
 	if err != nil {
 		return err
 	}
+	if j.c.Entrypoint != "" {
+		e = file.WithoutSteps(e)
+	}
 	if _, err := file.SaveEntry(e); err != nil {
 		return &exitError{code: exitRefused, message: err.Error(), hint: []string{"or deploy without writing it: --no-save"}}
 	}
