@@ -173,7 +173,7 @@ func (j *deployJob) deploy(s *store.Store, o store.DeployOptions) (store.Plan, e
 	if problem == nil {
 		return plan, err
 	}
-	return plan, j.refuse([]discover.Problem{*problem})
+	return plan, j.refuse(j.nameFlags([]discover.Problem{*problem}))
 }
 
 // fieldOf says which of an entry's fields a message of the store speaks of.
