@@ -395,14 +395,6 @@ def typed(day: datetime.date, mode: Literal["fast", "full"] = "fast", on: bool =
 	if made := d.deployments(d.database()); !strings.Contains(strings.Join(strings.Fields(made), ""), `"parameters":{"day":"2026-12-31","mode":"full","on":false,"ratio":0.75}`) {
 		t.Error(made)
 	}
-	// A schedule of the line wants it as much as one that was asked for.
-	scheduled := deployCmd{Entrypoint: "typed.py:typed", Name: []string{"z"}}
-	scheduled.Cron = []string{"0 6 * * *"}
-	d.wizard(scheduled, said{"Which work pool", "p"}, said{"Value of day", leave}) //nolint:errcheck // left
-	scheduled.Cron = []string{"61 6 * * *"}
-	if _, err := d.wizard(scheduled); err == nil || !strings.Contains(err.Error(), "cron") {
-		t.Errorf("a cron that cannot be, before the first question: %v", err)
-	}
 	// Without a schedule somebody gives it at each run.
 	d.wizard(deployCmd{Entrypoint: "typed.py:typed", Name: []string{"y"}, Pool: "p"}, said{"schedule", ""}, said{"Review", ""}, said{"Save", leave}) //nolint:errcheck // left
 }
