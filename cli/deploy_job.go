@@ -25,6 +25,7 @@ type deployJob struct {
 	save     *saved
 	headed   bool                       // the header was printed
 	outputs  map[int]runner.StepOutputs // of the build and push steps, by order
+	held     map[string]string          // what those steps were given of secrets and the environment, by template
 	given    store.Values               // the parameters of the line
 	readers  map[string]*discover.Reader
 	commits  map[string]string // GitVersion by root
@@ -172,7 +173,7 @@ func (j *deployJob) deploy(s *store.Store, o store.DeployOptions) (store.Plan, e
 	if problem == nil {
 		return plan, err
 	}
-	return plan, j.refuse([]discover.Problem{*problem})
+	return plan, j.refuse(j.nameFlags([]discover.Problem{*problem}))
 }
 
 // fieldOf says which of an entry's fields a message of the store speaks of.

@@ -16,18 +16,16 @@ func (j *deployJob) wish() error {
 	j.wishes = nil
 	var problems []discover.Problem
 	full := map[string]int{}
-	if err := j.openLookup(); err != nil {
-		return err
+	if j.file != nil {
+		if err := j.openLookup(); err != nil {
+			return err
+		}
 	}
 	for i := range j.orders {
 		o := &j.orders[i]
 		e, bad := o.entry, []discover.Problem(nil)
 		if j.file != nil {
-			lookup := j.lookup()
-			if done, built := j.outputs[i]; built {
-				lookup.Step, lookup.Bare, lookup.Pending = done.Step, done.Bare, false
-			}
-			e, bad = j.resolve(o, lookup)
+			e, bad = j.resolve(o, j.lookupAfter(*o))
 		}
 		if len(bad) == 0 {
 			w, err := j.wishOf(*o, e)
@@ -35,7 +33,7 @@ func (j *deployJob) wish() error {
 				return err
 			}
 			if len(bad) > 0 {
-				problems = append(problems, bad...)
+				problems = append(problems, j.nameFlags(bad)...)
 				continue
 			}
 			if before, twice := full[w.FlowName+"/"+w.Name]; twice && j.file != nil {
@@ -158,7 +156,7 @@ func (c deployCmd) noBuild() bool { return c.Build != nil && !*c.Build }
 // openLookup opens the database where templates may ask for its variables. One
 // that is not there is not made for that.
 func (j *deployJob) openLookup() error {
-	if j.file == nil || !j.hasDatabase() {
+	if !j.hasDatabase() {
 		return nil
 	}
 	_, err := j.store()
@@ -185,6 +183,17 @@ func (j *deployJob) lookup() discover.Lookup {
 			return jsonText("{{ prefect.variables." + name + " }}"), true
 		}
 		l.Secret = func(string) (string, bool) { return "", true }
+	}
+	return l
+}
+
+// lookupAfter is lookup with what the steps of an order have handed on.
+func (j *deployJob) lookupAfter(o order) discover.Lookup {
+	l := j.lookup()
+	for i, done := range j.outputs {
+		if j.orders[i].entry.Index == o.entry.Index {
+			l.Step, l.Bare, l.Pending, l.Held = done.Step, done.Bare, false, j.holds
+		}
 	}
 	return l
 }

@@ -43,6 +43,12 @@ func (j *deployJob) prepareSave() error {
 	if err != nil {
 		return err
 	}
+	if j.c.Entrypoint != "" {
+		e = file.WithoutSteps(e)
+		if err := j.keepSchedules(&e, o); err != nil {
+			return err
+		}
+	}
 	if _, err := file.SaveEntry(e); err != nil {
 		return &exitError{code: exitRefused, message: err.Error(), hint: []string{"or deploy without writing it: --no-save"}}
 	}
@@ -50,6 +56,39 @@ func (j *deployJob) prepareSave() error {
 	for i := range j.wishes {
 		j.wishes[i].ProjectFile = path
 	}
+	return nil
+}
+
+// keepSchedules gives an entry the schedules that the deployment keeps, since
+// the line sets none.
+func (j *deployJob) keepSchedules(e *discover.Entry, o order) error {
+	if e.Schedules != nil || !j.hasDatabase() {
+		return nil
+	}
+	s, err := j.store()
+	if err != nil {
+		return err
+	}
+	d, err := s.Deployment(j.ctx, o.flow.FlowName+"/"+e.Name)
+	if err != nil || d.Name != e.Name || len(d.Schedules) == 0 {
+		return nil // there is none yet, or it has none
+	}
+	var list []discover.ScheduleEntry
+	for _, kept := range d.Masked().Schedules {
+		one, err := parseScheduleObject("--schedule", string(kept.Definition))
+		if err != nil {
+			return err
+		}
+		one.Timezone, one.Slug = kept.Timezone, kept.Slug
+		if !kept.Active {
+			one.Active = &kept.Active
+		}
+		if len(kept.Parameters) > 0 {
+			one.Parameters = kept.Parameters
+		}
+		list = append(list, one)
+	}
+	e.Schedules = &list
 	return nil
 }
 

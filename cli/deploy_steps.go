@@ -138,12 +138,23 @@ func (j *deployJob) runSteps(ctx context.Context, row building) (runner.StepOutp
 func (j *deployJob) fillStep(s discover.Step, done runner.StepOutputs) (store.Step, []string, error) {
 	lookup := j.lookup()
 	lookup.Step, lookup.Bare, lookup.Pending = done.Step, done.Bare, false
+	if j.held == nil {
+		j.held = map[string]string{}
+	}
 	var secrets []string
-	secret := lookup.Secret
+	secret, env := lookup.Secret, lookup.Env
 	lookup.Secret = func(name string) (string, bool) {
 		value, ok := secret(name)
 		if ok {
 			secrets = append(secrets, value)
+			j.held["prefect.blocks.secret."+name] = value
+		}
+		return value, ok
+	}
+	lookup.Env = func(name string) (string, bool) {
+		value, ok := env(name)
+		if ok {
+			j.held["$"+name] = value
 		}
 		return value, ok
 	}
@@ -152,6 +163,17 @@ func (j *deployJob) fillStep(s discover.Step, done runner.StepOutputs) (store.St
 		return store.Step{}, nil, j.refuse(problems)
 	}
 	return storeStep(filled), secrets, nil
+}
+
+// holds names what of the steps' secrets and environment an output holds, a
+// secret first.
+func (j *deployJob) holds(output string) (held string) {
+	for name, value := range j.held {
+		if runner.Holds(output, value) && name > held {
+			held = name // a letter is behind $
+		}
+	}
+	return held
 }
 
 // built names what the build and push steps of an order will hand on; nothing

@@ -136,6 +136,9 @@ func (j *deployJob) wishOf(o order, e discover.Entry) (w store.Wish, err error) 
 	if err := j.overlay(&e, o.flow); err != nil {
 		return w, err
 	}
+	if err := j.fillFlags(&e, o); err != nil {
+		return w, err
+	}
 	w = store.Wish{
 		FlowName: o.flow.FlowName, Name: e.Name, Entrypoint: o.flow.Entrypoint, Kind: o.flow.Kind, Path: o.root,
 		ParameterSchema: o.flow.Parameters, Docstring: o.flow.Description, DefaultVersion: j.version(o),
@@ -211,7 +214,9 @@ func (j *deployJob) tries(w *store.Wish, e discover.Entry, flow discover.Flow) {
 // python is the interpreter: the entry's own word counts where no job variable
 // names one. A path is relative to the order's root.
 func (j *deployJob) python(o order, e discover.Entry, variables store.Values) (string, error) {
+	place := "work_pool.job_variables.python"
 	if _, named := variables["python"]; e.Python != "" && !named && o.flow.Kind == discover.KindPython {
+		place = "python"
 		path := e.Python
 		if strings.Contains(path, "/") && !filepath.IsAbs(path) {
 			path = filepath.Join(o.root, path)
@@ -222,7 +227,12 @@ func (j *deployJob) python(o order, e discover.Entry, variables store.Values) (s
 		}
 		variables = store.Values{"python": raw}
 	}
-	return j.interpreter(project{o.root}, o.flow, variables)
+	path, err := j.interpreter(project{o.root}, o.flow, variables)
+	if _, named := variables["python"]; err != nil && named && e.Line > 0 {
+		message := strings.TrimPrefix(err.Error(), "job variable python: ")
+		return "", &discover.ProjectError{Problems: []discover.Problem{e.At(place, message, hintOf(err))}}
+	}
+	return path, err
 }
 
 // version is the commit of a clean checkout, else a hash of the flow's file.

@@ -110,7 +110,8 @@ func (f *field) judge() {
 		f.below, f.refuse = f.q.judge(f.text)
 		return
 	}
-	f.places, f.at, f.refuse = f.q.matches(f.text), 0, nil
+	f.places, f.refuse = f.q.matches(f.text), nil
+	f.at = f.q.nearest(f.places, f.text)
 	if f.text == "" {
 		f.at = f.q.place()
 	}

@@ -83,6 +83,24 @@ func (q question) matches(text string) (places []int) {
 	return places
 }
 
+// nearest is the place among places of the row that is called like the text;
+// else of the first that begins with it; else the first.
+func (q question) nearest(places []int, text string) int {
+	text = strings.ToLower(strings.TrimSpace(text))
+	begins := -1
+	for i, place := range places {
+		row := strings.ToLower(q.rows[place].text)
+		name, _, _ := strings.Cut(row, "  ")
+		if name == text {
+			return i
+		}
+		if begins < 0 && strings.HasPrefix(row, text) {
+			begins = i
+		}
+	}
+	return max(0, begins)
+}
+
 // place is that of the row which Enter alone answers.
 func (q question) place() int {
 	return max(0, slices.IndexFunc(q.rows, func(r row) bool { return r.value == q.value }))

@@ -61,7 +61,7 @@ func (a *app) prompter() prompter {
 // carried out.
 func (c deployCmd) wizard(a *app, p prompter) error {
 	w := &wizard{app: a, prompter: p, c: &c, given: c, answers: map[string]string{}}
-	if err := w.open(); err != nil {
+	if err := w.begin(); err != nil {
 		return err
 	}
 	var j *deployJob
@@ -95,6 +95,34 @@ func (c deployCmd) wizard(a *app, p prompter) error {
 	}
 	a.say("the same without questions: %s", c.line())
 	return j.next()
+}
+
+// begin judges what was typed before anything is asked.
+func (w *wizard) begin() error {
+	c := w.given
+	if _, err := c.specs(); err != nil {
+		return err
+	}
+	if _, err := lengthOrNone("--max-late", c.MaxLate); err != nil {
+		return err
+	}
+	if _, err := lengthOrNone("--jitter", c.Jitter); err != nil {
+		return err
+	}
+	if _, err := jobVariables(nil, c.JobVariable); err != nil {
+		return err
+	}
+	if c.Pool != "" {
+		if err := store.CheckPoolName(c.Pool); err != nil {
+			return err
+		}
+	}
+	if c.Entrypoint != "" && len(c.Name) > 0 {
+		if err := store.CheckDeploymentName(c.Name[0]); err != nil {
+			return err
+		}
+	}
+	return w.open()
 }
 
 // asks is true for a line that does not say enough.

@@ -48,7 +48,7 @@ func (w *wizard) askEntries(named []discover.Entry) error {
 	base := filepath.Base(w.file.Path)
 	rows := []row{
 		{text: fmt.Sprintf("All of %s (%s)", base, plural(len(named), "deployment")), value: rowAll},
-		{text: "A new one", value: rowNew},
+		{text: "Something new", value: rowNew},
 	}
 	for i, e := range named {
 		rows = append(rows, row{group: "One of " + base, text: column(e.Name, 24) + "  " + e.Entrypoint, value: fmt.Sprint(i)})

@@ -14,8 +14,12 @@ import (
 // without anybody to give it.
 func (w *wizard) askRequired() error {
 	var steps []step
+	specs, err := w.c.specs() // of answers and flags alike
+	if err != nil {
+		return err
+	}
 	for _, name := range w.schema.Names() {
-		if w.schema.Requires(name) && len(w.scheduled) > 0 && !w.isGiven(name) {
+		if w.schema.Requires(name) && specs != nil && len(*specs) > 0 && !w.isGiven(name, *specs) {
 			steps = append(steps, func() error { return w.setParameter(name) })
 		}
 	}
@@ -24,19 +28,14 @@ func (w *wizard) askRequired() error {
 
 // isGiven is true for what the line, the deployment as it is, or every schedule
 // sets.
-func (w *wizard) isGiven(name string) bool {
+func (w *wizard) isGiven(name string, specs []store.ScheduleSpec) bool {
 	if hasParam(w.c.Param, name) || w.current()[name] != nil {
 		return true
 	}
 	if values, err := w.parameters(w.schema, nil, w.c.Params); err == nil && values[name] != nil {
 		return true
 	}
-	for _, e := range w.scheduled {
-		if e.Parameters[name] == nil {
-			return false
-		}
-	}
-	return len(w.scheduled) > 0
+	return !slices.ContainsFunc(specs, func(s store.ScheduleSpec) bool { return s.Parameters[name] == nil })
 }
 
 func (w *wizard) setParameter(name string) error {

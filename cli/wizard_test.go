@@ -211,7 +211,7 @@ deployments:
 	if line := strings.Join(printed, " "); line != "deploy --all --create-pools" {
 		t.Errorf("the line is %q", line)
 	}
-	if _, err = d.wizard(deployCmd{}, said{"What do you want", "A new one"}, said{"Which flow", "plain"}, said{"Name", "three"},
+	if _, err = d.wizard(deployCmd{}, said{"What do you want", "Something new"}, said{"Which flow", "plain"}, said{"Name", "three"},
 		said{"schedule", ""}, said{"Which work pool", "missing"}, said{"Save it to prefect.yaml", ""}, said{"Deploy", ""}); err != nil {
 		t.Fatal(err, d.err.String())
 	}

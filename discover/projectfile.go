@@ -28,7 +28,7 @@ type Project struct {
 
 // Problem is one thing that is wrong in a project file, or worth a warning.
 type Problem struct {
-	File         string
+	File         string // "" where it is of no file; Path then says of what
 	Line, Column int    // from 1; 0 where the file has no such place
 	Path         string // deployments[2].schedules[0].cron; "" for the whole file
 	Message      string
@@ -41,10 +41,10 @@ func (p Problem) Error() string {
 	if p.Line > 0 {
 		place = fmt.Sprintf("%s:%d:%d", p.File, p.Line, max(1, p.Column))
 	}
-	if p.Path != "" {
-		return place + ": " + p.Path + ": " + p.Message
+	if p.Path != "" && place != "" {
+		place += ": "
 	}
-	return place + ": " + p.Message
+	return place + p.Path + ": " + p.Message
 }
 
 // ProjectError is a project file that cannot be used, with all its problems.

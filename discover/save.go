@@ -73,6 +73,24 @@ func (p *Project) edit(e Entry) (after []byte, at int, err error) {
 	return after, at, nil
 }
 
+// WithoutSteps is an entry that does not take over the file's own steps, where
+// it would without a word of its own.
+func (p *Project) WithoutSteps(e Entry) Entry {
+	var before Entry
+	if at := p.find(e); at >= 0 {
+		before = p.Deployments[at]
+	}
+	refuse := func(now *Steps, before, top Steps) {
+		if now.Origin == StepsAbsent && before.Origin != StepsOwn && len(top.List) > 0 {
+			*now = Steps{Origin: StepsOwn, List: []Step{}}
+		}
+	}
+	refuse(&e.Build, before.Build, p.Build)
+	refuse(&e.Push, before.Push, p.Push)
+	refuse(&e.Pull, before.Pull, p.Pull)
+	return e
+}
+
 // find is the place in Deployments of the entry that e replaces; -1 for a new one.
 func (p *Project) find(e Entry) int {
 	for i, other := range p.Deployments {

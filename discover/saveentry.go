@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -42,7 +43,7 @@ func setNode(n *yaml.Node, path []string, value *yaml.Node) {
 type differ struct{ out []change }
 
 func (d *differ) add(now, before any, path ...string) {
-	if reflect.DeepEqual(now, before) {
+	if saysSame(now, before) {
 		return
 	}
 	v := reflect.ValueOf(now)
@@ -60,6 +61,24 @@ func (d *differ) add(now, before any, path ...string) {
 	d.out = append(d.out, change{path, node})
 }
 
+// saysSame compares what two values say, whatever the order of their keys.
+func saysSame(a, b any) bool {
+	x, errX := canonicalJSON(a)
+	y, errY := canonicalJSON(b)
+	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
+}
+
+func canonicalJSON(value any) (out any, err error) {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber() // 1 and 1.0 are written differently
+	err = decoder.Decode(&out)
+	return out, err
+}
+
 func (e Entry) changes(before Entry) []change {
 	var d differ
 	d.add(e.Name, before.Name, "name")
@@ -74,7 +93,7 @@ func (e Entry) changes(before Entry) []change {
 	d.add(e.WorkPool.Name, before.WorkPool.Name, "work_pool", "name")
 	d.add(e.WorkPool.WorkQueueName, before.WorkPool.WorkQueueName, "work_pool", "work_queue_name")
 	d.add(e.WorkPool.JobVariables, before.WorkPool.JobVariables, "work_pool", "job_variables")
-	if !reflect.DeepEqual(withoutLines(e.Schedules), withoutLines(before.Schedules)) && e.Schedules != nil {
+	if !saysSame(withoutLines(e.Schedules), withoutLines(before.Schedules)) && e.Schedules != nil {
 		d.out = append(d.out, change{[]string{"schedules"}, scheduleNodes(*e.Schedules)})
 	}
 	d.add(e.Paused, before.Paused, "paused")
@@ -247,7 +266,7 @@ func (s Step) writtenName() string {
 
 func sameSteps(a, b []Step) bool {
 	plain := func(list []Step) string {
-		out := slices.Clone(list)
+		out := append([]Step{}, list...) // none is none, however it was read
 		for i := range out {
 			out[i].Written, out[i].Unsupported = out[i].writtenName(), ""
 		}

@@ -18,6 +18,9 @@ type Lookup struct {
 	Step map[string]map[string]any
 	// Bare has the same outputs by name alone, later steps over earlier ones.
 	Bare map[string]any
+	// Held is what a step was given that its output holds, as a template's body
+	// such as prefect.blocks.secret.x or $NAME; "" for nothing.
+	Held func(output string) string
 	// Pending says that build and push steps have not run, as in a dry run: what
 	// asks for their outputs stays as written and is shown so.
 	Pending bool
@@ -242,7 +245,7 @@ func (f *filler) output(n *yaml.Node, path string, p placeholder) (filled, bool)
 		raw, err := json.Marshal(value)
 		at, errNode := jsonNode(raw, n)
 		if err == nil && errNode == nil {
-			return visible(at, raw), true
+			return f.handedOn(n, path, p, visible(at, raw))
 		}
 	}
 	name := p.name
@@ -252,6 +255,24 @@ func (f *filler) output(n *yaml.Node, path string, p placeholder) (filled, bool)
 	}
 	f.fail(n, path, hint, "%s has no value: no step before it made %s", p.written(), name)
 	return filled{}, false
+}
+
+// handedOn keeps an output from carrying a secret to where it is stored and
+// shown. What it has from the environment is hidden, as elsewhere.
+func (f *filler) handedOn(n *yaml.Node, path string, p placeholder, got filled) (filled, bool) {
+	if f.lookup.Held == nil {
+		return got, true
+	}
+	held := f.lookup.Held(got.text)
+	switch kind, name, _ := classify(held); {
+	case held == "":
+		return got, true
+	case kind == secretPlaceholder:
+		f.fail(n, path, "let the step print something else", "%s would hold the secret %s", p.written(), name)
+		return filled{}, false
+	}
+	got.shown, got.hidden = p.written(), true
+	return got, true
 }
 
 func walkValue(value any, keys []string) (any, bool) {

@@ -40,6 +40,9 @@ func (w *stepWalk) steps(s Steps) (Steps, []Problem) {
 		if one.Unsupported != "" {
 			problems = append(problems, one.problem(one.Unsupported, w.hint))
 		}
+		if p, bare := one.bareSecret(); bare {
+			problems = append(problems, p)
+		}
 		f := one.filler(w.lookup)
 		f.secrets = func(string) secretUse { return secretsKept }
 		f.known, f.later, f.again = w.known, w.later, w.again
@@ -88,6 +91,26 @@ func hasVariable(l Lookup, name string) bool {
 	}
 	_, ok := l.Variable(name)
 	return ok
+}
+
+// bareSecret is a script that would have a secret in the list of processes: a
+// shell gets it unseen, and without one the step fails each time.
+func (s Step) bareSecret() (Problem, bool) {
+	if s.Name != "run_shell_script" || string(s.Arguments["shell"]) == "true" {
+		return Problem{}, false
+	}
+	for _, p := range findPlaceholders(s.Text("script")) {
+		if p.kind == secretPlaceholder {
+			at := s.problem("every user of this machine could read the secret "+p.name+" in the list of processes", "add: shell: true")
+			if n := child(s.node, "script"); n != nil {
+				n = standsAt(n, p)
+				at.Line, at.Column = n.Line, n.Column
+			}
+			at.Path = joinPath(at.Path, "script")
+			return at, true
+		}
+	}
+	return Problem{}, false
 }
 
 func (s Step) problem(message, hint string) Problem {

@@ -113,6 +113,10 @@ func (m *masker) match(rest []byte) int {
 	return 0
 }
 
+// Holds is true where a text has a secret in it, in any of the forms that logs
+// hide.
+func Holds(text, secret string) bool { return maskText(text, []string{secret}) != text }
+
 // maskText hides the secrets in a message.
 func maskText(text string, secrets []string) string {
 	var out strings.Builder

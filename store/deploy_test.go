@@ -279,7 +279,7 @@ func TestARunTakesTheDeploymentsValuesUnderItsOwn(t *testing.T) {
 		w.Parameters, w.Tags = Values{"a": raw("1")}, ptr([]string{"x"})
 	})
 	_, _, err := s.CreateRun(ctx, NewRun{Deployment: "nightly"})
-	wantError(t, err, Invalid, `parameter "b" is missing: it has no default`, "-p b=…")
+	wantError(t, err, Invalid, `parameter "b" is missing: it has no default`, "--param b=…")
 	run := create(t, s, "nightly", func(n *NewRun) { n.Parameters, n.Tags = Values{"b": raw("2")}, []string{"y", "x"} })
 	if text := run.Parameters.text(); text != `{"a":1,"b":2}` {
 		t.Errorf("parameters %s", text)

@@ -221,7 +221,7 @@ func (p ParameterSchema) Validate(values Values, complete bool) error {
 	for _, name := range p.Required {
 		if _, given := values[name]; !given && complete {
 			problems = append(problems, fmt.Sprintf("parameter %q is missing: it has no default", name))
-			hints = append(hints, fmt.Sprintf("give it: -p %s=…  (%s)", Quote(name), p.describe(p.Properties[name], 0)))
+			hints = append(hints, fmt.Sprintf("give it: --param %s=…  (%s)", Quote(name), p.describe(p.Properties[name], 0)))
 		}
 	}
 	if len(problems) == 0 {

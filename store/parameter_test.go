@@ -149,7 +149,7 @@ func TestWhatIsUnknownOrMissingIsNamed(t *testing.T) {
 	wantError(t, err, Invalid, `no parameter "cuont"`, `did you mean "count"?`, "the parameters are: count, ratio, name, on, since")
 	err = parameterSchema.Validate(Values{}, true)
 	wantError(t, err, Invalid, `parameter "count" is missing: it has no default; parameter "name" is missing`,
-		"give it: -p count=…  (an integer)", "give it: -p name=…  (a string)")
+		"give it: --param count=…  (an integer)", "give it: --param name=…  (a string)")
 	must(t, parameterSchema.Validate(Values{}, false))
 	err = parameterSchema.Validate(Values{"count": raw(`"a"`), "ratio": raw(`"b"`)}, true)
 	wantError(t, err, Invalid, `"count": "a"`, `"ratio": "b"`, `"name" is missing`) // all at once
