@@ -172,11 +172,23 @@ func (t *tx) wantedSchedules(d *Deployment, w Wish) (slugs, warnings []string, e
 		if spec.Parameters != nil {
 			s.Parameters = spec.Parameters
 		}
+		warnings = append(warnings, s.twins(next)...)
 		next, slugs = append(next, s), append(slugs, s.Slug)
 	}
 	slices.SortFunc(next, func(a, b DeploymentSchedule) int { return strings.Compare(a.Slug, b.Slug) })
 	d.Schedules = next
 	return slugs, warnings, nil
+}
+
+// twins warns of a schedule that another one of its deployment says, too.
+func (s DeploymentSchedule) twins(others []DeploymentSchedule) []string {
+	for _, o := range others {
+		same := o.Kind == s.Kind && o.when.Definition == s.when.Definition && o.Timezone == s.Timezone
+		if same && o.Active && s.Active && o.Parameters.text() == s.Parameters.text() {
+			return []string{fmt.Sprintf("schedules %s and %s are the same: each tick makes two runs", o.Slug, s.Slug)}
+		}
+	}
+	return nil
 }
 
 // normalise validates the wished schedules, and says of which one an error is.

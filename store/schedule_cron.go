@@ -52,7 +52,7 @@ type cronExpr struct {
 	lastWeekday    uint8 // 5L: a bit for the weekday
 	anyDay, anyDow bool  // the field matches every day
 	and            bool  // day_or: false
-	repeats        bool  // the hour field is * or has a step
+	repeats        bool  // the hour field is *, has a step or names all 24
 	warnings       []string
 }
 

@@ -33,6 +33,7 @@ func (s *Store) CreateSchedule(ctx context.Context, deployment string, spec Sche
 		made.means(one)
 		set(&made.Active, one.Active)
 		made.Parameters = Values{}.Over(one.Parameters)
+		warnings = append(warnings, made.twins(d.Schedules)...)
 		d.Schedules = append(d.Schedules, made)
 		return checkDeployment(*d)
 	})

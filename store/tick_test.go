@@ -184,10 +184,10 @@ func TestSchedulesAreMadePausedAndDeleted(t *testing.T) {
 	wantError(t, err, Conflict, `hello/nightly has a schedule "h" already`)
 	_, _, err = s.CreateSchedule(ctx, "nightly", ScheduleSpec{Cron: "0 5 * * *", Parameters: Values{"to": raw("1")}})
 	wantError(t, err, Invalid, `no parameter "to"`)
-	second, _, err := s.CreateSchedule(ctx, "nightly", ScheduleSpec{Cron: "0 5 31 * *"})
+	second, warnings, err := s.CreateSchedule(ctx, "nightly", ScheduleSpec{Cron: "0 5 31 * *"})
 	must(t, err)
-	if second.Slug != "cron-0-5-31-2" {
-		t.Errorf("an equal one is %s", second.Slug)
+	if second.Slug != "cron-0-5-31-2" || !slices.Contains(warnings, "schedules cron-0-5-31 and cron-0-5-31-2 are the same: each tick makes two runs") {
+		t.Errorf("an equal one is %s, %q", second.Slug, warnings)
 	}
 	paused, err := s.PauseSchedule(ctx, "nightly", "h", true)
 	must(t, err)
@@ -208,6 +208,17 @@ func TestSchedulesAreMadePausedAndDeleted(t *testing.T) {
 	must(t, err)
 	if list, err := s.Schedules(ctx, "nightly"); err != nil || len(list) != 2 {
 		t.Errorf("left %v, %v", list, err)
+	}
+}
+
+func TestEqualSchedulesAreWarnedOf(t *testing.T) {
+	cron := ScheduleSpec{Cron: "0 5 * * *"}
+	other, off := cron, cron
+	other.Parameters, off.Active = Values{"top": raw("9")}, ptr(false)
+	for want, specs := range map[int][]ScheduleSpec{0: {cron, other, off}, 1: {cron, other, cron}} {
+		if c := apply(t, open(t), scheduled(specs...)); len(c.Warnings) != want {
+			t.Errorf("%d warnings are %q", want, c.Warnings)
+		}
 	}
 }
 
