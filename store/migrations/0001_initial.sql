@@ -180,11 +180,6 @@ BEGIN
 	UPDATE pause SET last = NEW.updated WHERE subject = NEW.id AND last IS NULL;
 END;
 
-CREATE TRIGGER work_queue_made_paused AFTER INSERT ON work_queue WHEN NEW.is_paused = 1
-BEGIN
-	INSERT INTO pause (subject, first) VALUES (NEW.id, NEW.updated);
-END;
-
 CREATE TRIGGER work_queue_gone AFTER DELETE ON work_queue
 BEGIN
 	DELETE FROM pause WHERE subject = OLD.id;
