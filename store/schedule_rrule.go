@@ -188,7 +188,7 @@ const (
 
 func (p *rruleParser) date(value string, loc *time.Location) (plain time.Time, isDay bool, err error) {
 	value = strings.ToUpper(value)
-	if t, err := time.Parse(rruleDay, value); err == nil {
+	if t, err := time.Parse(rruleDay, value); err == nil && t.Year() >= 1 {
 		return t, true, nil
 	}
 	text, utc := strings.CutSuffix(value, "Z")
