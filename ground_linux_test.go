@@ -230,7 +230,13 @@ type worker struct {
 
 func (g *ground) worker(kill []string, flags ...string) *worker {
 	g.t.Helper()
-	w := &worker{cmd: g.command(kill, append([]string{"worker", "start", "-p", "p"}, flags...)...), gone: make(chan struct{})}
+	return g.start(g.command(kill, append([]string{"worker", "start", "-p", "p"}, flags...)...))
+}
+
+// start starts a worker process, which ends with the test.
+func (g *ground) start(cmd *exec.Cmd) *worker {
+	g.t.Helper()
+	w := &worker{cmd: cmd, gone: make(chan struct{})}
 	if err := w.cmd.Start(); err != nil {
 		g.t.Fatal(err)
 	}

@@ -67,21 +67,10 @@ func (g *ground) leaveTo(w *worker) {
 // workerIn is a worker behind a command that starts it in another place.
 func (g *ground) workerIn(prefix []string) *worker {
 	g.t.Helper()
-	w := &worker{cmd: g.command(nil), gone: make(chan struct{})}
-	w.cmd.Path = mustFind(g.t, prefix[0])
-	w.cmd.Args = append(append([]string{}, prefix...), g.binary, "worker", "start", "-p", "p", "--name", "inside")
-	if err := w.cmd.Start(); err != nil {
-		g.t.Fatal(err)
-	}
-	go func() {
-		_ = w.cmd.Wait()
-		close(w.gone)
-	}()
-	g.t.Cleanup(func() {
-		_ = w.cmd.Process.Kill()
-		<-w.gone
-	})
-	return w
+	cmd := g.command(nil)
+	cmd.Path = mustFind(g.t, prefix[0])
+	cmd.Args = append(append([]string{}, prefix...), g.binary, "worker", "start", "-p", "p", "--name", "inside")
+	return g.start(cmd)
 }
 
 func mustFind(t *testing.T, program string) string {

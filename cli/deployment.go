@@ -120,6 +120,17 @@ func deploymentStatus(d store.Deployment) string {
 	return "active"
 }
 
+// settledDeployment is a deployment, and the store after every run whose owner
+// is gone has been settled.
+func (a *app) settledDeployment(name string) (*store.Store, store.Deployment, error) {
+	s, err := a.settled()
+	if err != nil {
+		return nil, store.Deployment{}, err
+	}
+	d, err := s.Deployment(a.ctx, name)
+	return s, d, err
+}
+
 type deploymentInspectCmd struct {
 	Deployment string `arg:"" help:"flow/name, or the name alone where it is unique."`
 	outputFlag
@@ -131,11 +142,7 @@ func (deploymentInspectCmd) Help() string {
 }
 
 func (c deploymentInspectCmd) Run(a *app) error {
-	s, err := a.settled()
-	if err != nil {
-		return err
-	}
-	d, err := s.Deployment(a.ctx, c.Deployment)
+	s, d, err := a.settledDeployment(c.Deployment)
 	if err != nil {
 		return err
 	}

@@ -110,11 +110,7 @@ func (deploymentDeleteCmd) Help() string {
 }
 
 func (c deploymentDeleteCmd) Run(a *app) error {
-	s, err := a.settled()
-	if err != nil {
-		return err
-	}
-	d, err := s.Deployment(a.ctx, c.Deployment)
+	s, d, err := a.settledDeployment(c.Deployment)
 	if err != nil {
 		return err
 	}

@@ -113,11 +113,7 @@ func (c backfillCmd) Run(a *app) error {
 			return usage("--limit-concurrent: %d; it is 1 or more", b.LimitConcurrent)
 		}
 	}
-	s, err := a.settled()
-	if err != nil {
-		return err
-	}
-	d, err := s.Deployment(a.ctx, c.Deployment)
+	s, d, err := a.settledDeployment(c.Deployment)
 	if err != nil {
 		return err
 	}

@@ -79,29 +79,6 @@ func classify(body string) (kind placeholderKind, name, key string) {
 // secretRef is how a secret stands in what is stored: by its name.
 func secretRef(name string) string { return "{{ prefect.blocks.secret." + name + " }}" }
 
-// FillSecrets puts the secrets into a text that Entry.Resolve left with
-// references to them. missing names those that secret does not have; the text is
-// then not to be used.
-func FillSecrets(text string, secret func(name string) (string, bool)) (filled string, missing []string) {
-	var b strings.Builder
-	last := 0
-	for _, p := range findPlaceholders(text) {
-		if p.kind != secretPlaceholder {
-			continue
-		}
-		value, ok := secret(p.name)
-		if !ok {
-			missing = append(missing, p.name)
-			continue
-		}
-		b.WriteString(text[last:p.start])
-		b.WriteString(value)
-		last = p.end
-	}
-	b.WriteString(text[last:])
-	return b.String(), missing
-}
-
 // lazily compiles a pattern when it is first needed: all of them at once would
 // cost every command most of a millisecond at its start.
 func lazily(pattern string) func() *regexp.Regexp {

@@ -251,10 +251,3 @@ func TestUnsupportedPullIsRefused(t *testing.T) {
 		t.Error(problems)
 	}
 }
-
-func TestFillSecrets(t *testing.T) {
-	got, missing := FillSecrets("a {{ prefect.blocks.secret.key }} {{ other }} {{prefect.blocks.secret.gone}}", knownValues().Secret)
-	if got != "a hush {{ other }} {{prefect.blocks.secret.gone}}" || !slices.Equal(missing, []string{"gone"}) {
-		t.Error(got, missing)
-	}
-}
