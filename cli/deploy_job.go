@@ -133,7 +133,27 @@ func (j *deployJob) apply() (store.Plan, error) {
 	if err != nil {
 		return plan, err
 	}
+	j.ringPools(s)
 	return plan, j.writeSave()
+}
+
+// ringPools wakes the workers: a new schedule may be due before they next look.
+func (j *deployJob) ringPools(s *store.Store) {
+	rung := map[string]bool{}
+	for _, w := range j.wishes {
+		pool := w.Pool
+		if pool == "" { // the one that it had
+			d, err := s.Deployment(j.ctx, w.FlowName+"/"+w.Name)
+			if err != nil {
+				continue
+			}
+			pool = d.WorkPoolName
+		}
+		if !rung[pool] {
+			rung[pool] = true
+			j.ring(s, pool)
+		}
+	}
 }
 
 // plan is what apply would do. Where there is no database it makes none: all is

@@ -301,7 +301,6 @@ func (j *deployJob) next() error {
 		}
 		if !told[d.WorkPoolName] {
 			told[d.WorkPoolName] = true
-			j.ring(s, d.WorkPoolName) // a new schedule may be due sooner than its next look
 			pool, err := s.WorkPool(j.ctx, d.WorkPoolName)
 			if err != nil {
 				return err
