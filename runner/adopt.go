@@ -2,7 +2,7 @@ package runner
 
 import (
 	"path/filepath"
-	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -24,6 +24,7 @@ func (a *attempt) adopt(end *store.End) store.State {
 		return store.NewState(store.Crashed, "its slot was killed, and its log cannot be opened: "+err.Error())
 	}
 	store.KillPoint("adopt.log")
+	flow := a.adopted() // before anything is said: who hears it may end the process
 	a.say("runnel: the slot of this run was killed; a new one reads on")
 	for _, stream := range []string{stdoutFifo, stderrFifo} {
 		if fifo, err := OpenFifo(filepath.Join(a.job.Folder, stream)); err == nil {
@@ -31,7 +32,7 @@ func (a *attempt) adopt(end *store.End) store.State {
 		}
 	}
 	store.KillPoint("adopt.reading")
-	a.outlive()
+	a.outlive(flow)
 	store.KillPoint("adopt.outlived")
 	a.drain()
 	store.KillPoint("adopt.drained")
@@ -58,7 +59,7 @@ func AdoptedState(folder string, python bool, end *store.End) store.State {
 
 // outlive returns when the process is gone, by itself or because it was
 // cancelled or took too long.
-func (a *attempt) outlive() {
+func (a *attempt) outlive(flow Identity) {
 	ticker := time.NewTicker(adoptedLook)
 	defer ticker.Stop()
 	var timeout <-chan time.Time
@@ -68,9 +69,8 @@ func (a *attempt) outlive() {
 		timeout = timer.C
 	}
 	var looked, asked time.Time
-	flow := a.adopted()
 	for {
-		if a.cause == byItself && flow.ended() {
+		if alive, known := flow.Alive(); a.cause == byItself && known && !alive {
 			return // as with its own slot: what it left behind holds nothing up
 		}
 		if free, err := a.log.TryLock(); err != nil || free {
@@ -101,41 +101,19 @@ func (a *attempt) outlive() {
 	}
 }
 
-// adoptedFlow is the flow's own process, as far as it is known.
-type adoptedFlow struct {
-	known bool
-	id    Identity // zero: it had ended before
-}
-
-// adopted is the flow's process among those that hold the attempt's lock. Where
-// its number was never recorded, the lock alone tells.
-func (a *attempt) adopted() (f adoptedFlow) {
-	if a.job.PID == 0 || runtime.GOOS == "darwin" { // which tells nobody who holds a lock
-		return f
-	}
-	f.known = true
+// adopted is the flow's process where it is found among those that hold the
+// attempt's lock, and else the zero Identity: then the lock alone tells. Its
+// number by itself may be that of another process, in another pid namespace.
+func (a *attempt) adopted() Identity {
 	flow, err := IdentityOf(a.job.PID)
 	if err != nil {
-		return f
+		return Identity{}
 	}
-	orphans, err := Orphans(a.job.Run.String(), a.job.Attempt, Identity{}, a.job.Log)
-	if err != nil {
-		return adoptedFlow{}
+	orphans, _ := Orphans(a.job.Run.String(), a.job.Attempt, Identity{}, a.job.Log)
+	if !slices.Contains(orphans, Orphan{PID: flow.PID, StartTime: flow.StartTime}) {
+		return Identity{}
 	}
-	for _, o := range orphans {
-		if o.PID == flow.PID && o.StartTime == flow.StartTime {
-			f.id = flow
-		}
-	}
-	return f
-}
-
-func (f adoptedFlow) ended() bool {
-	if !f.known {
-		return false
-	}
-	alive, known := f.id.Alive()
-	return f.id.PID == 0 || known && !alive
+	return flow
 }
 
 // signalOrphans asks what is left of the tree to end, and after the grace ends it.

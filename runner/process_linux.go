@@ -208,7 +208,7 @@ func Orphans(runID string, attempt int, flow Identity, log string) ([]Orphan, er
 	}
 	id := []byte("\x00RUNNEL_FLOW_RUN_ID=" + runID + "\x00")
 	number := []byte("\x00RUNNEL_ATTEMPT=" + strconv.Itoa(attempt) + "\x00")
-	lock := lockLine(log)
+	lock, _ := os.Stat(log) // nil where there is none
 	group := ownGroup(table, flow)
 	in := map[int]bool{}
 	for _, info := range table {
@@ -224,36 +224,25 @@ func Orphans(runID string, attempt int, flow Identity, log string) ([]Orphan, er
 	return orphans(table, in), nil
 }
 
-// lockLine is how /proc names a file where it lists the locks of a descriptor;
-// "" for none.
-func lockLine(path string) string {
-	var stat unix.Stat_t
-	if path == "" || unix.Stat(path, &stat) != nil {
-		return ""
-	}
-	return fmt.Sprintf(":%d ", stat.Ino)
-}
-
-// inherited is true for a process that has a descriptor which carries the lock
-// on that file. Whoever only reads the file has none.
-func inherited(pid int, lock string) bool {
-	if lock == "" || pid == os.Getpid() {
+// inherited is true for a process that has a descriptor which carries a lock on
+// that file. Whoever only reads the file has none.
+func inherited(pid int, file os.FileInfo) bool {
+	if file == nil || pid == os.Getpid() {
 		return false
 	}
-	folder := "/proc/" + strconv.Itoa(pid) + "/fdinfo/"
-	names, err := readNames(folder)
+	folder := "/proc/" + strconv.Itoa(pid)
+	names, err := readNames(folder + "/fdinfo")
 	if err != nil {
 		return false
 	}
-	for _, name := range names {
-		text, _ := os.ReadFile(folder + name)
-		for line := range bytes.Lines(text) {
-			if bytes.HasPrefix(line, []byte("lock:")) && bytes.Contains(line, []byte("FLOCK")) && bytes.Contains(line, []byte(lock)) {
-				return true
-			}
+	return slices.ContainsFunc(names, func(name string) bool {
+		text, _ := os.ReadFile(folder + "/fdinfo/" + name)
+		if !bytes.Contains(text, []byte("\nlock:")) {
+			return false
 		}
-	}
-	return false
+		info, err := os.Stat(folder + "/fd/" + name)
+		return err == nil && os.SameFile(info, file)
+	})
 }
 
 // Signal signals the process, and no other that has its number since: the
