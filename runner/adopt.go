@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -101,18 +102,19 @@ func (a *attempt) outlive(flow Identity) {
 	}
 }
 
-// adopted is the flow's process where it is found among those that hold the
-// attempt's lock, and else the zero Identity: then the lock alone tells. Its
-// number by itself may be that of another process, in another pid namespace.
+// adopted is the flow's process: the oldest of its tree. Its recorded number may
+// not be there yet, or be another process's in this pid namespace. The zero
+// Identity where none is found: then the lock alone tells.
 func (a *attempt) adopted() Identity {
-	flow, err := IdentityOf(a.job.PID)
-	if err != nil {
+	orphans, err := Orphans(a.job.Run.String(), a.job.Attempt, Identity{}, a.job.Log)
+	if err != nil || len(orphans) == 0 {
 		return Identity{}
 	}
-	orphans, _ := Orphans(a.job.Run.String(), a.job.Attempt, Identity{}, a.job.Log)
-	if !slices.Contains(orphans, Orphan{PID: flow.PID, StartTime: flow.StartTime}) {
-		return Identity{}
-	}
+	oldest := slices.MinFunc(orphans, func(x, y Orphan) int {
+		return cmp.Or(cmp.Compare(x.StartTime, y.StartTime), cmp.Compare(x.PID, y.PID))
+	})
+	flow := place()
+	flow.PID, flow.StartTime = oldest.PID, oldest.StartTime
 	return flow
 }
 

@@ -424,12 +424,6 @@ func (w *Worker) lost(ctx context.Context, h *hand) {
 	if h.claimed == nil {
 		return
 	}
-	// Who adopts its process wants to know which that is.
-	if len(w.pids) > 0 {
-		if _, err := w.Store.Claim(ctx, store.Round{Worker: w.self, Pids: w.pids, NoClaim: true}); err == nil {
-			w.pids = nil
-		}
-	}
 	run, err := w.Store.RunByID(ctx, h.claimed.Run.ID)
 	if err == nil && run.State.Type.Live() && run.Owner.Proof == h.owner.Proof {
 		err = SettleRun(ctx, w.Store, run, "worker "+w.Name)
