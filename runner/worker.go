@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"runnel/store"
@@ -69,13 +68,6 @@ type Notice struct {
 	End     *store.End // when it ended
 	Text    string     // anything else
 }
-
-// sweepEvery is how often a worker looks for runs whose owner is gone. Its
-// own slots' ends it sees at once.
-const sweepEvery = 5 * time.Second
-
-// idleSlot is how long a slot without work is kept, but for one that stays warm.
-const idleSlot = time.Minute
 
 // Run works until the context ends (leave at once; the slots finish), or a
 // stop has been asked for and every run has ended. Each value on stops is one
@@ -290,54 +282,6 @@ func (w *Worker) grow(used int) error {
 	return nil
 }
 
-// trouble keeps an error that may pass, a full disk say, from ending the
-// worker: it is said once, nothing that waits to be written is given up, and
-// every look tries again.
-func (w *Worker) trouble(err error) error {
-	if err == nil || !mayPass(err) {
-		return err
-	}
-	var known *store.Error
-	if errors.As(err, &known) {
-		err = known // whatever it was that could not be done: the disk is to be mended
-	}
-	w.sayOnce(&w.storage, fmt.Sprintf("%v; the worker tries on, and its runs go on", err))
-	return nil
-}
-
-func (w *Worker) sayOnce(said *string, text string) {
-	if *said == text {
-		return
-	}
-	*said = text
-	w.Notify(Notice{Text: text})
-}
-
-// overcome says that what was said to trouble the worker is over.
-func (w *Worker) overcome(said *string) {
-	if *said == "" {
-		return
-	}
-	*said = ""
-	w.Notify(Notice{Text: "that is over: the worker works again"})
-}
-
-// mayPass is true for what a disk or a limit of the system is to blame for.
-func mayPass(err error) bool {
-	if store.MayPass(err) {
-		return true
-	}
-	for _, number := range []syscall.Errno{
-		syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EFBIG, syscall.EIO,
-		syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM,
-	} {
-		if errors.Is(err, number) {
-			return true
-		}
-	}
-	return false
-}
-
 // acknowledge tells the slots that their ends are recorded, and gives what is
 // to be shown of them. An end whose run somebody else has taken is done too.
 func (w *Worker) acknowledge() (ended []Notice) {
@@ -455,129 +399,6 @@ func (w *Worker) untilDue() <-chan time.Time {
 	return time.After(wait)
 }
 
-// look is the fallback for what no bell told: cancelled runs of our slots,
-// runs whose owner is gone, slots that idle.
-func (w *Worker) look(ctx context.Context) error {
-	now := w.Store.Clock()
-	if now.Sub(w.beat) >= store.HeartbeatEvery {
-		w.beat = now
-		if err := w.Store.Heartbeat(ctx, w.self.ID); err != nil {
-			return fmt.Errorf("heartbeat: %w", err)
-		}
-	}
-	if err := w.lookAtClock(ctx); err != nil {
-		return err
-	}
-	if err := w.replan(ctx); err != nil {
-		return err
-	}
-	w.prune(ctx, now)
-	w.trim()
-	w.flush = len(w.pids) > 0
-	if err := w.checkpoint(ctx); err != nil {
-		return err
-	}
-	if os.Getpid() == 1 {
-		ownSlots.reapOthers()
-	}
-	sweep := now.Sub(w.swept) >= sweepEvery
-	if w.busy() == 0 && !sweep {
-		return nil // no run of ours that could have been cancelled
-	}
-	runs, err := w.Store.LiveRuns(ctx)
-	if err != nil {
-		return err
-	}
-	for _, run := range runs {
-		if h := w.holder(run); h != nil && run.State.Type == store.Cancelling {
-			h.tell(toSlot{Cancel: true})
-		}
-	}
-	if !sweep {
-		return nil
-	}
-	w.swept = now
-	if now.Sub(w.tidied) >= staleAfter {
-		w.tidied = now
-		sweepFolder(w.Store.Folder(), runs)
-	}
-	for _, run := range runs {
-		if w.holder(run) != nil {
-			continue
-		}
-		if err := SettleRun(ctx, w.Store, run, "worker "+w.Name); err != nil {
-			w.Notify(Notice{Text: fmt.Sprintf("cannot settle %s: %v", run.Name, err)})
-		}
-	}
-	return nil
-}
-
-// replan makes the next ticks that are missing; mostly it only looks.
-func (w *Worker) replan(ctx context.Context) error {
-	said, err := w.Store.Replan(ctx)
-	if err != nil {
-		return fmt.Errorf("plan schedules: %w", err)
-	}
-	for _, text := range said {
-		w.Notify(Notice{Text: text})
-	}
-	return nil
-}
-
-// lookAtClock says when the clock was set, and records when the machine slept.
-// Nothing has to be done about the schedules: each claim goes by the clock as
-// it is then.
-func (w *Worker) lookAtClock(ctx context.Context) error {
-	before := w.clock
-	w.clock = watchClock()
-	slept, set := w.clock.since(before)
-	if set.Abs() >= clockStep {
-		w.Notify(Notice{Text: "the clock was set by " + set.Round(time.Second).String()})
-	}
-	if slept < clockStep {
-		return nil
-	}
-	w.Notify(Notice{Text: fmt.Sprintf("this machine slept for %s", slept.Round(time.Second))})
-	if err := w.Store.Slept(ctx, w.self.ID, before.wall, before.wall.Add(slept+set)); err != nil {
-		return fmt.Errorf("record the sleep: %w", err)
-	}
-	return nil
-}
-
-// checkpoint moves the write-ahead log into the file when there is nothing
-// else to do, so that it stays short and commands open quickly.
-func (w *Worker) checkpoint(ctx context.Context) error {
-	if !w.wrote || w.busy() > 0 {
-		return nil
-	}
-	w.wrote = false
-	return w.Store.Checkpoint(ctx)
-}
-
-// holder is our slot that has a run, or nil.
-func (w *Worker) holder(run store.Run) *hand {
-	for _, h := range w.hands {
-		if h.claimed != nil && h.claimed.Run.ID == run.ID && h.owner.Proof == run.Owner.Proof {
-			return h
-		}
-	}
-	return nil
-}
-
-// trim lets slots go that have had no work for a while, but for one.
-func (w *Worker) trim() {
-	kept := false
-	for _, h := range w.hands {
-		idle := h.ready && h.claimed == nil
-		if idle && kept && time.Since(h.since) > idleSlot {
-			h.ready = false
-			h.letGo()
-			continue
-		}
-		kept = kept || idle
-	}
-}
-
 // busy counts the slots that have a run.
 func (w *Worker) busy() (n int) {
 	for _, h := range w.hands {
@@ -586,73 +407,6 @@ func (w *Worker) busy() (n int) {
 		}
 	}
 	return n
-}
-
-// finished is true where a worker that shall end has nothing left to wait for.
-func (w *Worker) finished() bool {
-	if w.busy() > 0 || len(w.ends) > 0 {
-		return false
-	}
-	return w.mode != working || (w.RunOnce && w.empty && w.starting == 0)
-}
-
-// containerGrace is how long the runs of a container have once it is stopped:
-// most runtimes send SIGKILL after ten seconds, and then nothing is recorded.
-const containerGrace = 8 * time.Second
-
-// stop takes one step on the way out.
-func (w *Worker) stop(ctx context.Context, signal os.Signal) error {
-	if os.Getpid() == 1 && signal == syscall.SIGTERM && w.mode != cancelling {
-		w.mode = draining
-		w.hurry = time.After(containerGrace)
-	} else if w.mode == working {
-		w.mode = draining
-		if n := w.busy(); n > 0 {
-			w.Notify(Notice{Text: fmt.Sprintf("stopping: no new runs; waiting for %s (once more cancels them)", count(n, "run"))})
-		}
-		return nil
-	}
-	if w.mode == cancelling {
-		w.force()
-		return nil
-	}
-	w.mode = cancelling
-	w.Notify(Notice{Text: fmt.Sprintf("cancelling %s", count(w.busy(), "run"))})
-	return w.cancelAll(ctx)
-}
-
-// force leaves out the rest of every grace.
-func (w *Worker) force() {
-	for _, h := range w.hands {
-		h.tell(toSlot{Force: true})
-	}
-}
-
-func (w *Worker) cancelAll(ctx context.Context) error {
-	var conflict *store.Error
-	for _, h := range w.hands {
-		if h.claimed == nil {
-			continue
-		}
-		_, err := w.Store.Cancel(ctx, h.claimed.Run.ID, "its worker was stopped", "worker "+w.Name)
-		if err != nil && !errors.As(err, &conflict) { // a conflict: it has just ended
-			return err
-		}
-		h.tell(toSlot{Cancel: true})
-	}
-	return nil
-}
-
-// close leaves: idle slots end, busy ones finish alone.
-func (w *Worker) close() error {
-	store.KillPoint("worker.leaving")
-	w.stopPruning()
-	for _, h := range w.hands {
-		h.letGo()
-	}
-	defer store.KillPoint("worker.left")
-	return errors.Join(w.Store.EndWorker(context.Background(), w.self.ID), w.bell.Close(),
-		os.Remove(w.lock.Name()), w.lock.Close())
 }
 
 func count(n int, noun string) string {
