@@ -117,12 +117,20 @@ func (g *ground) command(kill []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// do gives a command. Where it is killed it is given again, as a user would.
-// Once somebody has died, a refusal is no surprise: it may be done already.
+// do gives a command. Where it is killed, or fails since the slot that it
+// started was, it is given again, as a user would. Once somebody has died, a
+// refusal is no surprise: it may be done already.
 func (g *ground) do(args ...string) string {
 	g.t.Helper()
+	out, _ := g.give(args...)
+	return out
+}
+
+// give is do, and says whether it was done.
+func (g *ground) give(args ...string) (out string, done bool) {
+	g.t.Helper()
 	out, code, said := g.try(g.kill, args)
-	if code < 0 {
+	if code < 0 || (code == 1 && g.died()) {
 		out, code, said = g.try(nil, args)
 	}
 	refused := code == 3 || code == 4
@@ -130,7 +138,7 @@ func (g *ground) do(args ...string) string {
 	if code != 0 && !watched && !(refused && g.died()) {
 		g.t.Errorf("%v: exit code %d\n%s", args, code, said)
 	}
-	return out
+	return out, code == 0
 }
 
 // try runs a command to its end; the code is negative where it was killed.
@@ -173,8 +181,9 @@ func (g *ground) promise(id string) {
 
 func (g *ground) cancel(name string, flags ...string) {
 	g.t.Helper()
-	g.do(append([]string{"flow-run", "cancel", name, "--no-wait"}, flags...)...)
-	g.cancelled = append(g.cancelled, name)
+	if _, done := g.give(append([]string{"flow-run", "cancel", name, "--no-wait"}, flags...)...); done {
+		g.cancelled = append(g.cancelled, name)
+	}
 }
 
 // deploy makes the pool and the deployments with these flows.

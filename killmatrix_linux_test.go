@@ -58,7 +58,7 @@ func playCancel(g *ground) {
 	g.deploy("long")
 	g.run("long/d", "r")
 	w := g.worker(g.kill)
-	w = g.untilWorked(w, "the run to be up", func() bool { return g.exists("up.r") })
+	w = g.untilWorked(w, "the run to be up", func() bool { return g.up("r") })
 	g.cancel("r")
 	w = g.untilWorked(w, "the cancelled run to end", g.ended)
 	g.touch("retried")
@@ -68,6 +68,17 @@ func playCancel(g *ground) {
 	g.touch("deleted")
 	g.do("flow-run", "delete", "r", "--yes")
 	g.leave(w)
+}
+
+// up is true when the flow of a run has begun, or, since somebody died before,
+// never will.
+func (g *ground) up(name string) bool {
+	return g.exists("up."+name) || g.over(name)
+}
+
+// over is true when a run has ended.
+func (g *ground) over(name string) bool {
+	return slices.ContainsFunc(g.runs(), func(r store.Run) bool { return r.Name == name && r.State.Type.Terminal() })
 }
 
 // ended is allEnded for one who looks on: where nobody else is left to settle.
@@ -86,13 +97,13 @@ func playAdopt(g *ground) {
 	g.run("long/d", "r1")
 	g.run("long/d", "r2")
 	w := g.worker(g.kill)
-	w = g.untilWorked(w, "both to be up", func() bool { return g.exists("up.r1") && g.exists("up.r2") })
+	w = g.untilWorked(w, "both to be up", func() bool { return g.up("r1") && g.up("r2") })
 	g.murder(w, false)
 	g.do("flow-run", "ls")
 	g.cancel("r1")
 	g.until("r1 to end", func() bool {
 		g.do("flow-run", "ls", "--limit", "1")
-		return slices.ContainsFunc(g.runs(), func(r store.Run) bool { return r.Name == "r1" && r.State.Type.Terminal() })
+		return g.over("r1")
 	})
 	g.touch("go")
 	g.until("r2 to end", g.ended)
@@ -104,10 +115,10 @@ func playDead(g *ground) {
 	g.deploy("long")
 	g.run("long/d", "r")
 	w := g.worker(g.kill)
-	w = g.untilWorked(w, "the run to be up", func() bool { return g.exists("up.r") })
+	w = g.untilWorked(w, "the run to be up", func() bool { return g.up("r") })
 	g.until("its process to be known", func() bool {
 		_, flow := g.pidsOf(g.runs()[0])
-		return flow != 0
+		return flow != 0 || g.ended()
 	})
 	g.murder(w, true)
 	g.until("the run to be settled", g.ended)
