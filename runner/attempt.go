@@ -112,6 +112,9 @@ func (a *attempt) prepare() (err error) {
 		return err
 	}
 	store.KillPoint("attempt.locked")
+	if err := a.keepDeadline(); err != nil {
+		return err
+	}
 	if a.job.Private {
 		a.private, err = privateFile(a.job.Folder, a.job.Parameters)
 		return err
@@ -202,14 +205,16 @@ func (a *attempt) startMessage(err error) string {
 func (a *attempt) finish(end store.End) (store.End, bool) {
 	report := a.wait()
 	store.KillPoint("attempt.ended")
+	drained := time.Now().Add(drainTime)
 	a.drain()
 	store.KillPoint("attempt.drained")
 	if a.cause == byItself {
 		report.Exit = a.process.Reap()
 	}
 	store.KillPoint("attempt.reaped")
-	left, _ := a.process.Children()
+	left := a.process.leftAt(drained)
 	a.describe(&end, report)
+	end.State.Message = withLeft(end.State.Message, left)
 	a.close()
 	return end, len(left) == 0
 }
