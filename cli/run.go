@@ -248,9 +248,9 @@ func (c runCmd) watch(w watcher, run store.Run) error {
 // logs is where followed logs go: stdout, but for JSON's sake.
 func (c runCmd) logs(a *app) logPrinter {
 	if c.Output != "table" {
-		return logPrinter{w: a.Err}
+		return logPrinter{w: a.Err, terminal: a.ErrTerminal}
 	}
-	return logPrinter{w: a.Out}
+	return logPrinter{w: a.Out, terminal: a.OutTerminal}
 }
 
 // ended says how a watched run ended; its state is the exit code.
