@@ -258,7 +258,7 @@ func (c queueDeleteCmd) Run(a *app) error {
 	}
 	if !touched.Nothing() {
 		a.say("to the default queue of %q will go:", q.WorkPoolName)
-		a.sayTouched(touched, "with their place in time")
+		a.sayTouched(touched, "due as before")
 	}
 	if err := a.confirm(fmt.Sprintf("delete the work queue %s?", full), c.yesFlag); err != nil {
 		return err

@@ -106,7 +106,10 @@ func (a *app) why(s *store.Store, r store.Run) (string, error) {
 		return a.liveText(s, r), nil
 	case store.Completed, store.Failed, store.Crashed, store.Cancelled:
 	}
-	text := r.State.Name + " " + a.ago(r.State.Timestamp)
+	text := r.State.Name + " just now"
+	if when := a.ago(r.State.Timestamp); when != "now" {
+		text = r.State.Name + " " + when
+	}
 	if r.State.Message != "" {
 		text += ": " + clean(r.State.Message)
 	}
