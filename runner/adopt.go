@@ -24,7 +24,7 @@ func (a *attempt) adopt(end *store.End) store.State {
 		return store.NewState(store.Crashed, "its slot was killed, and its log cannot be opened: "+err.Error())
 	}
 	store.KillPoint("adopt.log")
-	flow := a.adopted() // before anything is said: who hears it may end the process
+	a.flow = a.adopted() // before anything is said: who hears it may end the process
 	a.say("runnel: the slot of this run was killed; a new one reads on")
 	for _, stream := range []string{stdoutFifo, stderrFifo} {
 		if fifo, err := OpenFifo(filepath.Join(a.job.Folder, stream)); err == nil {
@@ -33,7 +33,7 @@ func (a *attempt) adopt(end *store.End) store.State {
 	}
 	store.KillPoint("adopt.reading")
 	a.deadline = a.adoptedDeadline()
-	stop := a.outlive(flow)
+	stop := a.outlive()
 	store.KillPoint("adopt.outlived")
 	a.drain()
 	store.KillPoint("adopt.drained")
@@ -67,7 +67,7 @@ func AdoptedState(folder string, python bool, end *store.End) store.State {
 
 // outlive returns when the process is gone, by itself or because it was
 // cancelled, took too long, or its slot was told to end.
-func (a *attempt) outlive(flow Identity) (stop orphanStop) {
+func (a *attempt) outlive() (stop orphanStop) {
 	ticker := time.NewTicker(adoptedLook)
 	defer ticker.Stop()
 	var timeout <-chan time.Time
@@ -78,7 +78,7 @@ func (a *attempt) outlive(flow Identity) (stop orphanStop) {
 	}
 	var looked time.Time
 	for {
-		if alive, known := flow.Alive(); a.cause == byItself && known && !alive {
+		if alive, known := a.flow.Alive(); a.cause == byItself && known && !alive {
 			return stop // as with its own slot: what it left behind holds nothing up
 		}
 		if free, err := a.log.TryLock(); err != nil || free {
@@ -108,11 +108,11 @@ func (a *attempt) outlive(flow Identity) (stop orphanStop) {
 	}
 }
 
-// adopted is the flow's process: the oldest of its tree. Its recorded number may
-// not be there yet, or be another process's in this pid namespace. The zero
+// adopted is the flow's process: the oldest of its tree. Its recorded number is
+// not gone by: it may not be there yet, or be another process's by now. The zero
 // Identity where none is found: then the lock alone tells.
 func (a *attempt) adopted() Identity {
-	orphans, err := Orphans(a.job.Run.String(), a.job.Attempt, Identity{}, a.job.Log)
+	orphans, err := a.orphans()
 	if err != nil || len(orphans) == 0 {
 		return Identity{}
 	}
@@ -162,6 +162,5 @@ func (a *attempt) signalOrphans(stop *orphanStop) {
 
 // orphans are the processes of a tree whose slot died.
 func (a *attempt) orphans() ([]Orphan, error) {
-	flow, _ := IdentityOf(a.job.PID)
-	return Orphans(a.job.Run.String(), a.job.Attempt, flow, a.job.Log)
+	return Orphans(a.job.Run.String(), a.job.Attempt, a.flow, a.job.Log)
 }

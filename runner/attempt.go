@@ -42,6 +42,8 @@ type attempt struct {
 	cause   cause
 	// deadline is when the attempt has taken too long; zero: never.
 	deadline time.Time
+	// flow is the process that was adopted, as far as it is known.
+	flow Identity
 	// stopped is how a pull step was stopped.
 	stopped StopReport
 	// private holds parameters that stay off the disk; nil for most.

@@ -38,8 +38,6 @@ type Job struct {
 	Broken string `json:"broken,omitempty"`
 	// Adopt takes over a process whose slot is gone, instead of starting one.
 	Adopt bool `json:"adopt,omitempty"`
-	// PID is the process to adopt, 0 where it was never recorded.
-	PID int `json:"pid,omitempty"`
 	// Started is when the attempt to adopt was claimed.
 	Started time.Time `json:"started,omitzero"`
 }
