@@ -334,6 +334,9 @@ func (c runCmd) like(a *app, s *store.Store) error {
 			return err
 		}
 		schema, pool = d.ParameterSchema, d.WorkPoolName
+		if c.WorkQueue == "" && before.WorkPoolName == pool {
+			c.WorkQueue = before.WorkQueueName
+		}
 	}
 	parsed, err := store.ParseParameterSchema(schema)
 	if err != nil {
@@ -425,7 +428,7 @@ func (a *app) here(s *store.Store, out logPrinter, work func(runner.Foreground, 
 			a.say("flow run %s (%s)", run.Name, run.ID.Short())
 		}
 		following.start(a.ctx, log, out)
-	}}
+	}, Stopping: func() { a.say("cancelling (once more leaves it no grace)") }}
 	run, err := work(f, stops)
 	following.finish()
 	return run, err
