@@ -132,7 +132,7 @@ func (a *app) store() (*store.Store, error) {
 	if err := s.Open(a.ctx); err != nil {
 		return nil, err
 	}
-	s.Alive = runner.Liveness(s.Folder())
+	s.Alive, s.Stopped = runner.Liveness(s.Folder()), runner.Suspended
 	if s.Created {
 		a.say("made a new database: %s", s.Path())
 	}

@@ -126,6 +126,8 @@ func (d *doctor) workers() error {
 				fmt.Sprintf("start it anew: kill -HUP %d; %s", w.PID, start))
 		case w.Status == store.Online:
 			online++
+		case w.Status == store.Stopped:
+			d.say(checkWarn, "workers", fmt.Sprintf("worker %s is stopped", w.Name), fmt.Sprintf("kill -CONT %d", w.PID))
 		case w.Ended == nil:
 			d.say(checkWarn, "workers", fmt.Sprintf("worker %s was killed: last seen %s", w.Name, d.ago(w.LastSeen)), start)
 		}

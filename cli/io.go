@@ -79,6 +79,14 @@ func (s *IO) print(format string, args ...any) {
 // style is the one kind of escape sequence that we print ourselves: colour.
 var style = lazily("^\x1b\\[[0-9;]*m")
 
+// ownStyle is the colour that a text begins with; "" for none.
+func ownStyle(text string) string {
+	if text[0] != '\x1b' {
+		return "" // for most runes without the pattern
+	}
+	return style().FindString(text)
+}
+
 // clean is safe for text that comes from outside: an exception's message has
 // no business to colour what we print after it.
 func clean(text string) string { return safe(strings.ReplaceAll(text, "\x1b", `\x1b`)) }
@@ -91,7 +99,7 @@ func safe(text string) string {
 	}
 	var b strings.Builder
 	for len(text) > 0 {
-		if own := style().FindString(text); own != "" {
+		if own := ownStyle(text); own != "" {
 			b.WriteString(own)
 			text = text[len(own):]
 			continue

@@ -36,7 +36,7 @@ func (c flowRunLogsCmd) Run(a *app) error {
 		return err
 	}
 	if c.Follow {
-		w := watcher{app: a, store: s, out: logPrinter{w: a.Out}, tail: c.Tail}
+		w := watcher{app: a, store: s, out: logPrinter{w: a.Out, terminal: a.OutTerminal}, tail: c.Tail}
 		run, err = w.follow(run.ID)
 		if err == nil {
 			a.sayEnd(run)
@@ -74,7 +74,7 @@ func (c flowRunLogsCmd) log(a *app, s *store.Store, run store.Run) (string, erro
 }
 
 func (c flowRunLogsCmd) print(a *app, path string) (err error) {
-	printer := logPrinter{w: a.Out}
+	printer := logPrinter{w: a.Out, terminal: a.OutTerminal}
 	switch {
 	case c.Raw:
 		err = errors.Join(runner.CopyRaw(a.Out, path, "stdout"), runner.CopyRaw(a.Err, path, "stderr"))

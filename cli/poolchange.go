@@ -128,8 +128,8 @@ type poolDeleteCmd struct {
 
 // Help ends with examples.
 func (poolDeleteCmd) Help() string {
-	return "Runs that wait in it are cancelled, those that run go on. Its workers end, and its deployments have no pool " +
-		"until they are deployed again.\n\nExamples:\n  runnel work-pool delete etl\n  runnel work-pool delete etl --yes"
+	return "Runs that wait in it are cancelled, those that run go on. Its workers end, and its deployments have no pool, " +
+		"and their schedules do not fire, until they are deployed again.\n\nExamples:\n  runnel work-pool delete etl\n  runnel work-pool delete etl --yes"
 }
 
 func (c poolDeleteCmd) Run(a *app) error {
@@ -176,8 +176,11 @@ func (a *app) sayTouched(t store.Touched, waiting string) {
 	if t.Waiting > 0 {
 		a.say("  %s, %s", plural(t.Waiting, "waiting run"), waiting)
 	}
-	if t.Running > 0 {
-		a.say("  %s, which go on to their end", plural(t.Running, "running run"))
+	switch {
+	case t.Running == 1:
+		a.say("  1 running run, which goes on to its end")
+	case t.Running > 1:
+		a.say("  %d running runs, which go on to their end", t.Running)
 	}
 	if t.Workers > 0 {
 		a.say("  %s, which will end", plural(t.Workers, "worker"))

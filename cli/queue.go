@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"runnel/store"
 )
@@ -66,6 +67,9 @@ func (c queueCreateCmd) Run(a *app) error {
 		return err
 	}
 	a.ring(s, pool)
+	if c.Priority != nil {
+		a.sayOrder(s, pool)
+	}
 	return a.printChanged(q, pool+"/"+q.Name, c.Output, fmt.Sprintf("created work queue %s/%s with priority %d", pool, q.Name, q.Priority))
 }
 
@@ -195,7 +199,24 @@ func (c queueUpdateCmd) Run(a *app) error {
 	}
 	a.ring(s, q.WorkPoolName)
 	full := q.WorkPoolName + "/" + q.Name
+	if c.Priority != nil {
+		a.sayOrder(s, q.WorkPoolName)
+	}
 	return a.printChanged(q, full, c.Output, "updated work queue "+full)
+}
+
+// sayOrder tells the priorities of a pool's queues, of which one has changed
+// its place: others may have made room for it.
+func (a *app) sayOrder(s *store.Store, pool string) {
+	queues, err := s.WorkQueues(a.ctx, pool)
+	if err != nil || len(queues) < 2 {
+		return
+	}
+	var order []string
+	for _, q := range queues {
+		order = append(order, fmt.Sprintf("%d %s", q.Priority, q.Name))
+	}
+	a.say("the order in %s is now: %s", pool, strings.Join(order, ", "))
 }
 
 type queuePauseCmd struct{ queueTarget }
@@ -258,7 +279,7 @@ func (c queueDeleteCmd) Run(a *app) error {
 	}
 	if !touched.Nothing() {
 		a.say("to the default queue of %q will go:", q.WorkPoolName)
-		a.sayTouched(touched, "with their place in time")
+		a.sayTouched(touched, "due as before")
 	}
 	if err := a.confirm(fmt.Sprintf("delete the work queue %s?", full), c.yesFlag); err != nil {
 		return err

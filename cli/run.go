@@ -248,9 +248,9 @@ func (c runCmd) watch(w watcher, run store.Run) error {
 // logs is where followed logs go: stdout, but for JSON's sake.
 func (c runCmd) logs(a *app) logPrinter {
 	if c.Output != "table" {
-		return logPrinter{w: a.Err}
+		return logPrinter{w: a.Err, terminal: a.ErrTerminal}
 	}
-	return logPrinter{w: a.Out}
+	return logPrinter{w: a.Out, terminal: a.OutTerminal}
 }
 
 // ended says how a watched run ended; its state is the exit code.
@@ -334,6 +334,9 @@ func (c runCmd) like(a *app, s *store.Store) error {
 			return err
 		}
 		schema, pool = d.ParameterSchema, d.WorkPoolName
+		if c.WorkQueue == "" && before.WorkPoolName == pool {
+			c.WorkQueue = before.WorkQueueName
+		}
 	}
 	parsed, err := store.ParseParameterSchema(schema)
 	if err != nil {
@@ -425,7 +428,7 @@ func (a *app) here(s *store.Store, out logPrinter, work func(runner.Foreground, 
 			a.say("flow run %s (%s)", run.Name, run.ID.Short())
 		}
 		following.start(a.ctx, log, out)
-	}}
+	}, Stopping: func() { a.say("cancelling (once more leaves it no grace)") }}
 	run, err := work(f, stops)
 	following.finish()
 	return run, err

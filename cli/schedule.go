@@ -32,7 +32,7 @@ func (scheduleLsCmd) Help() string {
 type deploymentSchedule struct {
 	Deployment string `json:"deployment"`
 	store.DeploymentSchedule
-	paused bool
+	held string // why none of its deployment fires
 }
 
 func (c scheduleLsCmd) Run(a *app) error {
@@ -47,7 +47,7 @@ func (c scheduleLsCmd) Run(a *app) error {
 	schedules := []deploymentSchedule{}
 	for _, d := range deployments {
 		for _, one := range d.Schedules {
-			schedules = append(schedules, deploymentSchedule{d.FullName, one, paused(d)})
+			schedules = append(schedules, deploymentSchedule{d.FullName, one, held(d)})
 		}
 	}
 	l := list[deploymentSchedule]{
@@ -55,7 +55,7 @@ func (c scheduleLsCmd) Run(a *app) error {
 		name:    func(s deploymentSchedule) string { return s.Slug },
 		columns: []string{"Slug", "Schedule", "Next"},
 		row: func(s deploymentSchedule) []string {
-			return []string{s.Slug, s.Description, a.nextText(s.DeploymentSchedule, s.paused)}
+			return []string{s.Slug, s.Description, a.nextText(s.DeploymentSchedule, s.held)}
 		},
 		empty: "no schedules; make one: runnel deployment schedule create FLOW/DEPLOYMENT --cron \"30 6 * * *\"",
 	}
@@ -77,15 +77,26 @@ func someDeployments(a *app, s *store.Store, target string) ([]store.Deployment,
 
 func paused(d store.Deployment) bool { return d.Paused || d.OperatorPaused }
 
+// held is what keeps all schedules of a deployment from firing; "" for nothing.
+func held(d store.Deployment) string {
+	switch {
+	case paused(d):
+		return "its deployment is paused"
+	case d.WorkPoolName == "":
+		return "its deployment has no work pool"
+	}
+	return ""
+}
+
 // nextText is when a schedule fires next, in its own zone, or why it does not.
-func (a *app) nextText(s store.DeploymentSchedule, paused bool) string {
+func (a *app) nextText(s store.DeploymentSchedule, held string) string {
 	switch {
 	case s.OperatorPaused:
 		return "paused"
 	case !s.Active:
 		return "inactive"
-	case paused:
-		return "its deployment is paused"
+	case held != "":
+		return held
 	case s.Next == nil:
 		return "over"
 	}
@@ -161,7 +172,7 @@ func (a *app) showSchedules(d store.Deployment) {
 	}
 	var rows [][]string
 	for _, s := range d.Schedules {
-		rows = append(rows, []string{s.Slug, s.Description, a.nextText(s, paused(d))})
+		rows = append(rows, []string{s.Slug, s.Description, a.nextText(s, held(d))})
 	}
 	a.print("schedules")
 	a.printTable([]string{"Slug", "Schedule", "Next"}, rows)

@@ -59,7 +59,7 @@ func (c scheduleCreateCmd) Run(a *app) error {
 	switch c.Output {
 	case "table":
 		a.print("created schedule %s of %s: %s", made.Slug, d.FullName, made.Description)
-		a.say("next: %s", a.nextText(made, paused(d)))
+		a.say("next: %s", a.nextText(made, held(d)))
 	case "name":
 		a.print("%s", made.Slug)
 	default:
@@ -159,7 +159,7 @@ func (o oneSchedule) setPaused(a *app, pause bool) error {
 		return nil
 	}
 	a.print("resumed schedule %s of %s", one.Slug, d.FullName)
-	a.say("next: %s", a.nextText(one, paused(d)))
+	a.say("next: %s", a.nextText(one, held(d)))
 	a.ring(s, d.WorkPoolName)
 	return nil
 }

@@ -149,9 +149,12 @@ func (a *app) deployedSchedules(target string) (schedules []store.Schedule, err 
 	if paused(d) {
 		a.say("%s is paused, so nothing starts: runnel deployment resume %s", d.FullName, store.Quote(d.FullName))
 	}
+	if d.WorkPoolName == "" {
+		a.say("%s has no work pool, so nothing starts: deploy it again with --pool", d.FullName)
+	}
 	for _, one := range d.Schedules {
 		if !one.Active || one.OperatorPaused {
-			a.say("%s does not fire: it is %s", one.Slug, a.nextText(one, false))
+			a.say("%s does not fire: it is %s", one.Slug, a.nextText(one, ""))
 			continue
 		}
 		schedules = append(schedules, one.Schedule())

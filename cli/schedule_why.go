@@ -44,9 +44,12 @@ func (a *app) silence(d store.Deployment) string {
 	if paused(d) {
 		return "the deployment is paused: runnel deployment resume " + store.Quote(d.FullName)
 	}
+	if d.WorkPoolName == "" {
+		return "the deployment has no work pool, the one it had was deleted: deploy it again with --pool"
+	}
 	var parts []string
 	for _, s := range d.Schedules {
-		parts = append(parts, fmt.Sprintf("%s is %s", s.Slug, a.nextText(s, false)))
+		parts = append(parts, fmt.Sprintf("%s is %s", s.Slug, a.nextText(s, "")))
 	}
 	return "no schedule of it fires: " + strings.Join(parts, ", ")
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -20,7 +21,10 @@ import (
 type logPrinter struct {
 	w      io.Writer
 	prefix string // before each line, where several runs share a terminal
-	open   string // the stream whose line has not ended yet
+	// terminal says that what is written is seen, not kept: a flow's output
+	// shall not work the terminal. The log has the bytes as they were.
+	terminal bool
+	open     string // the stream whose line has not ended yet
 }
 
 func (p *logPrinter) visit(r runner.Record) error {
@@ -32,8 +36,25 @@ func (p *logPrinter) visit(r runner.Record) error {
 	if r.Partial && p.prefix == "" {
 		p.open, end = r.Stream, ""
 	}
-	_, err := fmt.Fprintf(p.w, "%s%s%s%s", begin, p.prefix, r.Text, end)
+	text := string(r.Text)
+	if p.terminal {
+		text = p.tame(text)
+	}
+	_, err := fmt.Fprintf(p.w, "%s%s%s%s", begin, p.prefix, text, end)
 	return err
+}
+
+// tame leaves of a flow's control characters what its own lines need: colours,
+// which end with the line, and the return by which progress bars draw anew.
+func (p *logPrinter) tame(text string) string {
+	parts := strings.Split(strings.TrimRight(text, "\r"), "\r")
+	for i, part := range parts {
+		parts[i] = safe(part)
+		if strings.Contains(parts[i], "\x1b") {
+			parts[i] += "\x1b[0m"
+		}
+	}
+	return strings.Join(parts, "\r"+p.prefix)
 }
 
 // isBrokenPipe is true where the reader of our output has left.

@@ -33,3 +33,30 @@ func TestLogPrinterKeepsStreamsApart(t *testing.T) {
 		}
 	}
 }
+
+// TestAFlowsBytesDoNotWorkTheTerminal: what moves a cursor, sets a title or is
+// no text is shown and not obeyed; colours stay within their line.
+func TestAFlowsBytesDoNotWorkTheTerminal(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain, tab\tand ü":              "plain, tab\tand ü",
+		"\x1b[2J\x1b[Hgone":              `\x1b[2J\x1b[Hgone`,
+		"\x1b]0;title\a":                 `\x1b]0;title\a`,
+		"\x1b[31mred":                    "\x1b[31mred\x1b[0m",
+		"\x00\xff\x9b2J \u009b2J \u202e": `\x00\xff\x9b2J \u009b2J \u202e`,
+		" 10%\r100%\r":                   " 10%\rr | 100%",
+	} {
+		for _, terminal := range []bool{true, false} {
+			var out bytes.Buffer
+			printer := &logPrinter{w: &out, prefix: "r | ", terminal: terminal}
+			if err := printer.visit(runner.Record{Stream: "stdout", Text: []byte(text)}); err != nil {
+				t.Fatal(err)
+			}
+			if !terminal {
+				want = text
+			}
+			if got := out.String(); got != "r | "+want+"\n" {
+				t.Errorf("on a terminal (%t) %q is printed as %q, not %q", terminal, text, got, want)
+			}
+		}
+	}
+}

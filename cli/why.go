@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -105,7 +106,10 @@ func (a *app) why(s *store.Store, r store.Run) (string, error) {
 		return a.liveText(s, r), nil
 	case store.Completed, store.Failed, store.Crashed, store.Cancelled:
 	}
-	text := r.State.Name + " " + a.ago(r.State.Timestamp)
+	text := r.State.Name + " just now"
+	if when := a.ago(r.State.Timestamp); when != "now" {
+		text = r.State.Name + " " + when
+	}
 	if r.State.Message != "" {
 		text += ": " + clean(r.State.Message)
 	}
@@ -114,17 +118,64 @@ func (a *app) why(s *store.Store, r store.Run) (string, error) {
 
 func (a *app) liveText(s *store.Store, r store.Run) string {
 	text := fmt.Sprintf("%s for %s", r.State.Name, duration(a.Clock().Sub(r.State.Timestamp)))
-	if r.State.Type == store.Cancelling {
-		text = fmt.Sprintf("Cancelling for %s: what is left of its process has not ended yet", duration(a.Clock().Sub(r.State.Timestamp)))
+	p, err := runner.ParseProof(r.Owner.Proof)
+	if err != nil {
+		return text
 	}
-	if p, err := runner.ParseProof(r.Owner.Proof); err == nil {
-		text += fmt.Sprintf(", in slot process %d on %s", p.Identity.PID, p.Identity.Host)
-		if p.Identity.Stopped() {
-			return text + fmt.Sprintf(", which was stopped (SIGSTOP): kill -CONT %d lets it go on", p.Identity.PID)
-		}
-		if pid := a.stoppedFlow(s, r); pid != 0 {
+	flow := a.processes(s, r, p.Identity.PID)
+	switch {
+	case r.State.Type == store.Cancelling && len(flow) > 1:
+		text += ": " + processesText(flow) + " have not ended yet"
+	case r.State.Type == store.Cancelling:
+		text += ": " + cmp.Or(processesText(flow), "what is left of its process") + " has not ended yet"
+	case len(flow) > 0:
+		text += ", " + processesText(flow)
+	}
+	text += fmt.Sprintf(", in slot process %d on %s", p.Identity.PID, p.Identity.Host)
+	if p.Identity.Stopped() {
+		return text + fmt.Sprintf(", which was stopped (SIGSTOP): kill -CONT %d lets it go on", p.Identity.PID)
+	}
+	for _, pid := range flow {
+		if id, err := runner.IdentityOf(pid); err == nil && id.Stopped() {
 			text += fmt.Sprintf("; its process %d was stopped (SIGSTOP): kill -CONT %d lets it go on", pid, pid)
 		}
+	}
+	return text
+}
+
+// processes are those of a run's tree that can be seen from here, the oldest
+// first. The recorded number may be another's where the slot was killed.
+func (a *app) processes(s *store.Store, r store.Run, slot int) (pids []int) {
+	attempts, err := s.Attempts(a.ctx, r.ID)
+	if err != nil || len(attempts) == 0 {
+		return nil
+	}
+	newest := attempts[len(attempts)-1]
+	tree, _ := runner.Orphans(r.ID.String(), newest.Attempt, runner.Identity{}, s.LogPath(newest.Log))
+	slices.SortFunc(tree, func(x, y runner.Orphan) int {
+		return cmp.Or(cmp.Compare(x.StartTime, y.StartTime), cmp.Compare(x.PID, y.PID))
+	})
+	for _, o := range tree {
+		if o.PID != slot {
+			pids = append(pids, o.PID)
+		}
+	}
+	return pids
+}
+
+// namedProcesses is how many of a tree are named.
+const namedProcesses = 5
+
+func processesText(pids []int) string {
+	switch len(pids) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("process %d", pids[0])
+	}
+	text := "processes " + strings.Trim(fmt.Sprint(pids[:min(len(pids), namedProcesses)]), "[]")
+	if more := len(pids) - namedProcesses; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
 }
@@ -132,7 +183,7 @@ func (a *app) liveText(s *store.Store, r store.Run) string {
 // stoppedWorker names the worker that would take a run, where each of them was
 // stopped: it holds its lock, so it lives, and does nothing.
 func (a *app) stoppedWorker(s *store.Store, r store.Run, w store.Wait) string {
-	if w.For != store.WaitClaim {
+	if w.For != store.WaitWorker {
 		return ""
 	}
 	workers, err := s.Workers(a.ctx, r.WorkPoolName)
@@ -141,29 +192,22 @@ func (a *app) stoppedWorker(s *store.Store, r store.Run, w store.Wait) string {
 	}
 	text := ""
 	for _, worker := range workers {
-		if worker.Status != store.Online || len(worker.Queues) > 0 && !slices.Contains(worker.Queues, r.WorkQueueName) {
+		if len(worker.Queues) > 0 && !slices.Contains(worker.Queues, r.WorkQueueName) {
 			continue
 		}
-		p, err := runner.ParseProof(worker.Proof)
-		if err != nil || !p.Identity.Stopped() {
+		switch worker.Status {
+		case store.Online:
 			return ""
+		case store.Stopped:
+			text = stoppedText(worker)
 		}
-		text = fmt.Sprintf("the worker %s, process %d was stopped (SIGSTOP): kill -CONT %[2]d lets it go on", worker.Name, p.Identity.PID)
 	}
 	return text
 }
 
-// stoppedFlow is the flow's own process where somebody has stopped it, else 0.
-func (a *app) stoppedFlow(s *store.Store, r store.Run) int {
-	attempts, err := s.Attempts(a.ctx, r.ID)
-	if err != nil || len(attempts) == 0 || attempts[len(attempts)-1].PID == nil {
-		return 0
-	}
-	pid := *attempts[len(attempts)-1].PID
-	if id, err := runner.IdentityOf(pid); err == nil && id.Stopped() {
-		return pid
-	}
-	return 0
+// stoppedText says of a worker that it was stopped, and how to mend it.
+func stoppedText(w store.Worker) string {
+	return fmt.Sprintf("the worker %s, process %d was stopped (SIGSTOP): kill -CONT %[2]d lets it go on", w.Name, w.PID)
 }
 
 // waitText is the one thing that a waiting run waits for, the nearest first.

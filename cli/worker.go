@@ -194,7 +194,7 @@ func (t *workerTerminal) notify(n runner.Notice) {
 		t.line(fmt.Sprintf("%s  %s started%s", t.stamp(), n.Run.Name, of(n.Run)))
 		if t.streamsOutput(n.Run) {
 			f := &follower{}
-			f.start(t.ctx, n.Log, logPrinter{w: t, prefix: n.Run.Name + " | "})
+			f.start(t.ctx, n.Log, logPrinter{w: t, prefix: n.Run.Name + " | ", terminal: t.ErrTerminal})
 			t.streams[n.Run.ID] = f
 		}
 	default:
@@ -222,7 +222,7 @@ func (t *workerTerminal) Write(b []byte) (int, error) {
 
 func (t *workerTerminal) line(text string) {
 	select {
-	case t.lines <- text:
+	case t.lines <- safe(text):
 	default: // the terminal does not read; what happened is in the database
 	}
 }
@@ -249,7 +249,7 @@ func (t *workerTerminal) ended(run store.Run) {
 		defer t.pending.Done()
 		<-f.done
 		select {
-		case lines <- text:
+		case lines <- safe(text):
 		default:
 		}
 	}()
@@ -315,7 +315,7 @@ func (c workerLsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return list[store.Worker]{
+	err = list[store.Worker]{
 		items:   workers,
 		name:    func(w store.Worker) string { return w.Name },
 		columns: []string{"Name", "Pool", "Host", "PID", "Status", "Running", "Last Seen"},
@@ -324,4 +324,10 @@ func (c workerLsCmd) Run(a *app) error {
 		},
 		empty: "no workers; start one: runnel worker start --pool my-process-pool",
 	}.print(a.IO, c.outputFlag)
+	for _, w := range workers {
+		if w.Status == store.Stopped {
+			a.say("%s", stoppedText(w))
+		}
+	}
+	return err
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"runnel/store"
@@ -25,7 +24,7 @@ func (a *attempt) adopt(end *store.End) store.State {
 		return store.NewState(store.Crashed, "its slot was killed, and its log cannot be opened: "+err.Error())
 	}
 	store.KillPoint("adopt.log")
-	flow := a.adopted() // before anything is said: who hears it may end the process
+	a.flow = a.adopted() // before anything is said: who hears it may end the process
 	a.say("runnel: the slot of this run was killed; a new one reads on")
 	for _, stream := range []string{stdoutFifo, stderrFifo} {
 		if fifo, err := OpenFifo(filepath.Join(a.job.Folder, stream)); err == nil {
@@ -33,14 +32,22 @@ func (a *attempt) adopt(end *store.End) store.State {
 		}
 	}
 	store.KillPoint("adopt.reading")
-	a.outlive(flow)
+	a.deadline = a.adoptedDeadline()
+	stop := a.outlive()
 	store.KillPoint("adopt.outlived")
 	a.drain()
 	store.KillPoint("adopt.drained")
-	if a.cause == byCancel || a.cause == byTimeout {
-		return a.stoppedState(StopReport{})
+	if stop.reached {
+		return a.stoppedState(StopReport{Killed: stop.killed})
 	}
-	return AdoptedState(a.job.Folder, a.job.Python, end)
+	state := AdoptedState(a.job.Folder, a.job.Python, end)
+	left, _ := a.orphans()
+	pids := make([]int, len(left))
+	for i, o := range left {
+		pids[i] = o.PID
+	}
+	state.Message = withLeft(state.Message, pids)
+	return state
 }
 
 // AdoptedState is the state of an attempt that ended with nobody waiting for
@@ -59,30 +66,30 @@ func AdoptedState(folder string, python bool, end *store.End) store.State {
 }
 
 // outlive returns when the process is gone, by itself or because it was
-// cancelled or took too long.
-func (a *attempt) outlive(flow Identity) {
+// cancelled, took too long, or its slot was told to end.
+func (a *attempt) outlive() (stop orphanStop) {
 	ticker := time.NewTicker(adoptedLook)
 	defer ticker.Stop()
 	var timeout <-chan time.Time
-	if a.job.Timeout > 0 {
-		timer := time.NewTimer(a.job.Timeout)
+	if !a.deadline.IsZero() {
+		timer := time.NewTimer(time.Until(a.deadline))
 		defer timer.Stop()
 		timeout = timer.C
 	}
-	var looked, asked time.Time
+	var looked time.Time
 	for {
-		if alive, known := flow.Alive(); a.cause == byItself && known && !alive {
-			return // as with its own slot: what it left behind holds nothing up
+		if alive, known := a.flow.Alive(); a.cause == byItself && known && !alive {
+			return stop // as with its own slot: what it left behind holds nothing up
 		}
 		if free, err := a.log.TryLock(); err != nil || free {
-			return
+			return stop
 		}
-		if a.cause == byCancel || a.cause == byTimeout {
+		if a.cause != byItself {
 			if !a.force && time.Since(looked) > lookEvery {
 				looked = time.Now()
 				a.lookForce()
 			}
-			asked = a.signalOrphans(asked)
+			a.signalOrphans(&stop)
 		} else if time.Since(looked) > lookEvery {
 			looked = time.Now()
 			a.look()
@@ -90,23 +97,22 @@ func (a *attempt) outlive(flow Identity) {
 		select {
 		case <-ticker.C:
 		case <-timeout:
-			a.cause = byTimeout
+			a.stopFor(byTimeout)
 		case <-a.slot.bell.C():
 			a.look()
 		case m, open := <-a.slot.inbox:
 			a.hear(m, open)
 		case <-a.slot.term:
-			// The process is not ours to end with us; another slot adopts it.
-			return
+			a.stopFor(byTerm)
 		}
 	}
 }
 
-// adopted is the flow's process: the oldest of its tree. Its recorded number may
-// not be there yet, or be another process's in this pid namespace. The zero
+// adopted is the flow's process: the oldest of its tree. Its recorded number is
+// not gone by: it may not be there yet, or be another process's by now. The zero
 // Identity where none is found: then the lock alone tells.
 func (a *attempt) adopted() Identity {
-	orphans, err := Orphans(a.job.Run.String(), a.job.Attempt, Identity{}, a.job.Log)
+	orphans, err := a.orphans()
 	if err != nil || len(orphans) == 0 {
 		return Identity{}
 	}
@@ -118,25 +124,43 @@ func (a *attempt) adopted() Identity {
 	return flow
 }
 
-// signalOrphans asks what is left of the tree to end, and after the grace ends it.
-func (a *attempt) signalOrphans(asked time.Time) time.Time {
-	number := int(syscall.SIGKILL)
-	switch {
-	case a.force:
-	case asked.IsZero():
-		asked, number = time.Now(), int(syscall.SIGTERM)
-	case time.Since(asked) < a.job.Grace:
-		return asked
+// stopFor is why the process is stopped; of several reasons the first.
+func (a *attempt) stopFor(why cause) {
+	if a.cause == byItself {
+		a.cause = why
 	}
-	flow, _ := IdentityOf(a.job.PID)
-	orphans, err := Orphans(a.job.Run.String(), a.job.Attempt, flow, a.job.Log)
+}
+
+// orphanStop is how far the stop of an adopted tree has come.
+type orphanStop struct {
+	asked   time.Time // when it got SIGTERM
+	reached bool      // something of it was there to be signalled
+	killed  bool      // and got SIGKILL
+}
+
+// signalOrphans asks what is left of the tree to end, and after the grace ends it.
+func (a *attempt) signalOrphans(stop *orphanStop) {
+	kill := a.force || !stop.asked.IsZero()
+	if !a.force && kill && time.Since(stop.asked) < a.job.Grace {
+		return
+	}
+	orphans, err := a.orphans()
 	if err != nil {
-		return asked
+		return
+	}
+	if stop.asked.IsZero() {
+		stop.asked = time.Now()
 	}
 	store.KillPoint("adopt.signalling")
 	for _, o := range orphans {
-		_ = o.Signal(number)
+		stop.reached = true
+		stop.killed = stop.killed || kill
+		_ = o.stop(kill)
 	}
 	store.KillPoint("adopt.signalled")
-	return asked
+}
+
+// orphans are the processes of a tree whose slot died.
+func (a *attempt) orphans() ([]Orphan, error) {
+	return Orphans(a.job.Run.String(), a.job.Attempt, a.flow, a.job.Log)
 }

@@ -42,6 +42,8 @@ type attempt struct {
 	cause   cause
 	// deadline is when the attempt has taken too long; zero: never.
 	deadline time.Time
+	// flow is the process that was adopted, as far as it is known.
+	flow Identity
 	// stopped is how a pull step was stopped.
 	stopped StopReport
 	// private holds parameters that stay off the disk; nil for most.
@@ -112,6 +114,9 @@ func (a *attempt) prepare() (err error) {
 		return err
 	}
 	store.KillPoint("attempt.locked")
+	if err := a.keepDeadline(); err != nil {
+		return err
+	}
 	if a.job.Private {
 		a.private, err = privateFile(a.job.Folder, a.job.Parameters)
 		return err
@@ -202,14 +207,16 @@ func (a *attempt) startMessage(err error) string {
 func (a *attempt) finish(end store.End) (store.End, bool) {
 	report := a.wait()
 	store.KillPoint("attempt.ended")
+	drained := time.Now().Add(drainTime)
 	a.drain()
 	store.KillPoint("attempt.drained")
 	if a.cause == byItself {
 		report.Exit = a.process.Reap()
 	}
 	store.KillPoint("attempt.reaped")
-	left, _ := a.process.Children()
+	left := a.process.leftAt(drained)
 	a.describe(&end, report)
+	end.State.Message = withLeft(end.State.Message, left)
 	a.close()
 	return end, len(left) == 0
 }

@@ -6,6 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// awake is how long this machine has been awake since its start. It is the
+// same for every process.
+func awake() time.Duration { return watchClock().awake }
+
 // watchClock reads the clocks: CLOCK_MONOTONIC stands still in a suspend,
 // CLOCK_BOOTTIME does not.
 func watchClock() clockWatch {

@@ -18,6 +18,8 @@ type Foreground struct {
 	// Started is told of the run and its log's path when the slot has the job,
 	// once for each attempt.
 	Started func(run store.Run, log string)
+	// Stopping is told that the run is being cancelled, at the first stop.
+	Stopping func()
 }
 
 // Run makes the run and waits for its end, its retries included. The first
@@ -103,6 +105,7 @@ func (f Foreground) wait(ctx context.Context, h *hand, events <-chan slotEvent, 
 				continue
 			}
 			cancelled = true
+			f.Stopping()
 			if err := f.cancel(ctx, h); err != nil {
 				return err
 			}

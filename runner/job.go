@@ -38,8 +38,8 @@ type Job struct {
 	Broken string `json:"broken,omitempty"`
 	// Adopt takes over a process whose slot is gone, instead of starting one.
 	Adopt bool `json:"adopt,omitempty"`
-	// PID is the process to adopt, 0 where it was never recorded.
-	PID int `json:"pid,omitempty"`
+	// Started is when the attempt to adopt was claimed.
+	Started time.Time `json:"started,omitzero"`
 }
 
 // DefaultGrace is how long a process has after SIGTERM.
@@ -60,6 +60,14 @@ type plan struct {
 	timeout                             *float64
 	schema                              json.RawMessage
 	parameters                          store.Values
+}
+
+// limit is how long an attempt may take; 0: as long as it likes.
+func (p plan) limit() time.Duration {
+	if p.timeout == nil {
+		return 0
+	}
+	return time.Duration(*p.timeout * float64(time.Second))
 }
 
 // Job makes the job of a claimed run. It never fails: what cannot be started
@@ -115,9 +123,7 @@ func (m Maker) fill(job *Job, c store.Claimed, p plan, v store.JobVariables) (er
 	if p.entrypoint == "" {
 		return fmt.Errorf("its deployment was deleted")
 	}
-	if p.timeout != nil {
-		job.Timeout = time.Duration(*p.timeout * float64(time.Second))
-	}
+	job.Timeout = p.limit()
 	if v.GraceSeconds != nil {
 		job.Grace = time.Duration(*v.GraceSeconds * float64(time.Second))
 	}

@@ -64,6 +64,15 @@ func orphans(table []procInfo, in map[int]bool) []Orphan {
 	return list
 }
 
+// stop asks the process to end, or ends it. One that was stopped (SIGSTOP)
+// takes no SIGTERM until it goes on.
+func (o Orphan) stop(kill bool) error {
+	if kill {
+		return o.Signal(int(unix.SIGKILL))
+	}
+	return errors.Join(o.Signal(int(unix.SIGTERM)), o.Signal(int(unix.SIGCONT)))
+}
+
 // signalPlain signals by number, right after a look at whose it is.
 func (o Orphan) signalPlain(number int) error {
 	info, err := lookUp(o.PID)

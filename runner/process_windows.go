@@ -33,6 +33,8 @@ func (p *Process) Children() ([]int, error) { return nil, ErrUnsupported }
 // Orphans is not supported on Windows.
 func Orphans(string, int, Identity, string) ([]Orphan, error) { return nil, ErrUnsupported }
 
+func (o Orphan) stop(bool) error { return ErrUnsupported }
+
 // Signal is not supported on Windows.
 func (o Orphan) Signal(int) error { return ErrUnsupported }
 

@@ -41,6 +41,12 @@ func Liveness(folder string) store.Alive {
 	}
 }
 
+// Suspended says whether the holder of a proof was stopped, by SIGSTOP.
+func Suspended(text string) bool {
+	p, err := ParseProof(text)
+	return err == nil && p.Identity.Stopped()
+}
+
 // alive asks the lock, which the kernel lets go when the process is gone. The
 // recorded process decides alone where the lock file is missing, and then a
 // process that we cannot see is taken to live.

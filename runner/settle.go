@@ -115,12 +115,9 @@ func adoptRun(ctx context.Context, s *store.Store, run store.Run, a store.Attemp
 	}
 	c := claimedAgain(ctx, s, run)
 	p, layers := planOf(c)
-	job.Timeout, job.Grace = timeLeft(s, p, a), graceOf(layers)
+	job.Timeout, job.Grace, job.Started = p.limit(), graceOf(layers), a.StartTime
 	// What cannot be read any more cannot be hidden; the run is looked after.
 	_, _ = Maker{Store: s}.give(&job, &p, layers)
-	if a.PID != nil {
-		job.PID = *a.PID
-	}
 	h.tell(toSlot{Job: &job})
 	store.KillPoint("adopt.handed")
 	return nil
@@ -147,13 +144,4 @@ func graceOf(layers []store.Values) time.Duration {
 		return DefaultGrace
 	}
 	return time.Duration(*v.GraceSeconds * float64(time.Second))
-}
-
-// timeLeft is what remains of a run's timeout; 0 where it has none.
-func timeLeft(s *store.Store, p plan, a store.Attempt) time.Duration {
-	if p.timeout == nil {
-		return 0
-	}
-	whole := time.Duration(*p.timeout * float64(time.Second))
-	return max(whole-s.Clock().Sub(a.StartTime), time.Millisecond)
 }

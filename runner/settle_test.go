@@ -129,6 +129,10 @@ func TestAnAdoptedFlowIsFinished(t *testing.T) {
 			t.Errorf("line %d is lost", i)
 		}
 	}
+	if t.Failed() {
+		events, err := w.Events(context.Background(), run.ID)
+		t.Logf("%v %+v\n%s", err, events, output)
+	}
 }
 
 func TestACancelledRunHasNoProcess(t *testing.T) {

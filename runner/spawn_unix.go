@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -28,10 +30,18 @@ func spawnSlot(s *store.Store, id store.ID, control *os.File) (*os.Process, erro
 	}
 	defer trouble.Close() //nolint:errcheck // opened for the child
 	return os.StartProcess(selfBinary(), []string{"runnel", slotArgument, s.Path(), id.String()}, &os.ProcAttr{
-		Env:   os.Environ(),
+		Env:   slotEnvironment(),
 		Dir:   "/", // a slot keeps no folder busy
 		Files: []*os.File{null, null, trouble, control},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+}
+
+// slotEnvironment is ours without a run's: a slot that a command inside of a
+// flow starts, to adopt another run, is none of that flow's tree.
+func slotEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(pair string) bool {
+		return strings.HasPrefix(pair, "RUNNEL_FLOW_RUN_ID=") || strings.HasPrefix(pair, "RUNNEL_ATTEMPT=")
 	})
 }
 

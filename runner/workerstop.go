@@ -31,7 +31,11 @@ func (w *Worker) stop(ctx context.Context, signal os.Signal) error {
 	} else if w.mode == working {
 		w.mode = draining
 		if n := w.busy(); n > 0 {
-			w.Notify(Notice{Text: fmt.Sprintf("stopping: no new runs; waiting for %s (once more cancels them)", count(n, "run"))})
+			them := "them"
+			if n == 1 {
+				them = "it"
+			}
+			w.Notify(Notice{Text: fmt.Sprintf("stopping: no new runs; waiting for %s (once more cancels %s)", count(n, "run"), them)})
 		}
 		return nil
 	}
@@ -40,7 +44,7 @@ func (w *Worker) stop(ctx context.Context, signal os.Signal) error {
 		return nil
 	}
 	w.mode = cancelling
-	w.Notify(Notice{Text: fmt.Sprintf("cancelling %s", count(w.busy(), "run"))})
+	w.Notify(Notice{Text: fmt.Sprintf("cancelling %s (once more leaves no grace)", count(w.busy(), "run"))})
 	return w.cancelAll(ctx)
 }
 

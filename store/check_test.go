@@ -4,8 +4,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // busyFile has runs in every way of ending, waiting and going on.
@@ -96,4 +98,28 @@ func TestCheckFindsALogOfNoAttempt(t *testing.T) {
 	if len(report.Violations) != 1 || report.Violations[0].Rule != RuleLogs || report.Violations[0].Thing != log {
 		t.Errorf("found %+v", report.Violations)
 	}
+}
+
+// A history is in the order in which it happened, wherever the clocks of its
+// writers stood: here the first step was written by one that was a year ahead.
+func TestTheHistoryKeepsItsOrderWhenTheClockIsSetBack(t *testing.T) {
+	ctx, s := context.Background(), open(t)
+	deploy(t, s, nil)
+	run := create(t, s, "nightly", nil)
+	change(t, s, "DROP TRIGGER event_is_final")
+	change(t, s, "UPDATE event SET id = ?", firstID(time.Now().AddDate(1, 0, 0)))
+	must(t, s.End(ctx, endOf(claimOne(t, s), NewState(Completed, "")), "slot"))
+	events, err := s.Events(ctx, run.ID)
+	must(t, err)
+	var order []StateType
+	for i, e := range events {
+		order = append(order, e.State)
+		if i > 0 && (e.ID[6]>>4 != 7 || e.ID[8]>>6 != 2) {
+			t.Errorf("%s is no UUIDv7", e.ID)
+		}
+	}
+	if want := []StateType{Scheduled, Pending, Running, Completed}; !slices.Equal(order, want) {
+		t.Errorf("the history reads %v, want %v", order, want)
+	}
+	sound(t, s)
 }

@@ -16,12 +16,26 @@ type Event struct {
 	Who     string    `json:"who"`
 }
 
-// addEvent appends to a run's history.
+// addEvent appends to a run's history. Its order is that of the ids, which
+// come from the clocks of several processes: one that would not be the last,
+// after a clock was set back, is made so.
 func (t *tx) addEvent(run ID, state State, attempt int, who string) error {
-	_, err := t.exec(`
-		INSERT INTO event (run_id, id, time, state_type, state_name, message, attempt, who)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, run, NewID(), t.now, state.Type, state.Name, state.Message, attempt, who)
-	return err
+	id := NewID()
+	for {
+		n, err := t.exec(`
+			INSERT INTO event (run_id, id, time, state_type, state_name, message, attempt, who)
+			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+			 WHERE NOT EXISTS (SELECT 1 FROM event WHERE run_id = ?1 AND id >= ?2)`,
+			run, id, t.now, state.Type, state.Name, state.Message, attempt, who)
+		if err != nil || n == 1 {
+			return err
+		}
+		var last ID
+		if err := t.QueryRowContext(t.ctx, "SELECT max(id) FROM event WHERE run_id = ?", run).Scan(&last); err != nil {
+			return err
+		}
+		id = last.next()
+	}
 }
 
 // Events is a run's whole history, oldest first.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql/driver"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 
@@ -26,6 +27,15 @@ func (id ID) String() string { return uuid.UUID(id).String() }
 // Short is the last eight hex digits: the beginnings of UUIDv7s made on one
 // day are all alike.
 func (id ID) Short() string { return hex.EncodeToString(id[12:]) }
+
+// next is a greater UUIDv7 of the same millisecond: of its 62 random bits, which
+// do not run over in a lifetime.
+func (id ID) next() ID {
+	const random = 1<<62 - 1
+	low := binary.BigEndian.Uint64(id[8:])
+	binary.BigEndian.PutUint64(id[8:], low&^random|(low+1)&random)
+	return id
+}
 
 // IsZero is true for an ID that was never set.
 func (id ID) IsZero() bool { return id == ID{} }

@@ -131,6 +131,10 @@ func (s *Store) DeleteWorkPool(ctx context.Context, name, who string) (done Touc
 		if done, err = touched(t.ctx, t, queuesOfPool, p.ID); err != nil {
 			return err
 		}
+		// First, or each tick that is cancelled would make the next one.
+		if _, err := t.exec("UPDATE deployment SET work_queue_id = NULL WHERE work_queue_id IN ("+queuesOfPool+")", p.ID); err != nil {
+			return err
+		}
 		if err := t.cancelWaiting(queuesOfPool, p.ID, fmt.Sprintf("its work pool %q was deleted", name), who); err != nil {
 			return err
 		}

@@ -85,6 +85,7 @@ func TestASimulatedYear(t *testing.T) {
 	}
 	w.calm(deployments)
 	w.check()
+	sound(t, w.s)
 }
 
 func (w *world) must(err error) {

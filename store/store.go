@@ -23,6 +23,8 @@ type Store struct {
 	Patient bool
 	// Alive says whether the process behind a proof lives.
 	Alive Alive
+	// Stopped says whether it was stopped, by SIGSTOP; nil: never.
+	Stopped Alive
 	// Created is true when Open made the file.
 	Created bool
 

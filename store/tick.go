@@ -15,9 +15,10 @@ import (
 // BySchedule is who created a run that a schedule made.
 const BySchedule = "schedule"
 
-// live is true where a schedule makes runs.
+// live is true where a schedule makes runs: without a work pool nobody could
+// take them.
 func (s DeploymentSchedule) live(d Deployment) bool {
-	return s.Active && !s.OperatorPaused && !d.Paused && !d.OperatorPaused
+	return s.Active && !s.OperatorPaused && !d.Paused && !d.OperatorPaused && !d.queueID.IsZero()
 }
 
 // waits is true where the next tick's time has come: by the clock, or by what

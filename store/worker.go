@@ -16,6 +16,9 @@ const HeartbeatEvery = 15 * time.Second
 const (
 	Online  = "ONLINE"
 	Offline = "OFFLINE"
+	// Stopped is one that lives and does nothing, after a SIGSTOP. Prefect has
+	// no such word.
+	Stopped = "STOPPED"
 )
 
 // Worker is one worker process, now or lately.
@@ -150,6 +153,9 @@ func (s *Store) Workers(ctx context.Context, pool string) ([]Worker, error) {
 		w.Status = Offline
 		if w.Ended == nil && s.Alive(w.Proof) {
 			w.Status = Online
+			if s.Stopped != nil && s.Stopped(w.Proof) {
+				w.Status = Stopped
+			}
 		}
 	}
 	return workers, err
