@@ -18,9 +18,11 @@ import (
 // logPrinter writes log records as the flow wrote them, in the order of the
 // log.
 type logPrinter struct {
-	w      io.Writer
-	prefix string // before each line, where several runs share a terminal
-	open   string // the stream whose line has not ended yet
+	w        io.Writer
+	prefix   string // before each line, where several runs share a terminal
+	terminal bool   // a line that was written over shows its last text
+	open     string // the stream whose line has not ended yet
+	held     bool   // its text ended in a return
 }
 
 func (p *logPrinter) visit(r runner.Record) error {
@@ -28,11 +30,15 @@ func (p *logPrinter) visit(r runner.Record) error {
 	if p.open != "" && p.open != r.Stream {
 		begin = "\n" // the other stream's line is not ours to go on with
 	}
+	text := r.Text
+	if p.terminal {
+		text, p.held = overwritten(text, p.held && p.open == r.Stream, r.Partial)
+	}
 	p.open = ""
 	if r.Partial && p.prefix == "" {
 		p.open, end = r.Stream, ""
 	}
-	_, err := fmt.Fprintf(p.w, "%s%s%s%s", begin, p.prefix, r.Text, end)
+	_, err := fmt.Fprintf(p.w, "%s%s%s%s", begin, p.prefix, text, end)
 	return err
 }
 
@@ -67,9 +73,11 @@ type watcher struct {
 	*app
 	store *store.Store
 	out   logPrinter
+	lines *logLines     // in place of out, where not all is wanted as it is
 	limit time.Duration // of the watching; 0: none
 	tail  int           // begin with the last lines; 0: all
 	after int           // leave out the attempts up to this one
+	only  int           // end with this attempt; 0: with the run
 	// until ends the watching, too: a Ctrl-C that came before it began.
 	until context.Context
 }
@@ -119,23 +127,60 @@ func (w watcher) followAttempts(ctx context.Context, id store.ID) (store.Run, er
 		if err != nil || attempt.Attempt == 0 {
 			return run, err
 		}
-		shown = attempt.Attempt
-		path := w.store.LogPath(attempt.Log)
-		from, err := w.lastLines(path)
-		if err != nil {
-			return run, err
+		if shown > w.after {
+			w.say("attempt %d of %s", attempt.Attempt, run.Name)
+			w.tail = 0
 		}
-		over := w.over(ctx, id, shown)
-		if _, err := runner.FollowLog(ctx, path, from, over, w.out.visit); err != nil {
-			return run, err
+		shown = attempt.Attempt
+		if err := w.followAttempt(ctx, id, attempt); err != nil || shown == w.only {
+			return w.read(ctx, id, err)
 		}
 	}
 }
 
+func (w watcher) read(ctx context.Context, id store.ID, err error) (store.Run, error) {
+	run, failed := w.store.RunByID(ctx, id)
+	return run, errors.Join(err, failed)
+}
+
+func (w watcher) followAttempt(ctx context.Context, id store.ID, attempt store.Attempt) error {
+	w.begin(attempt.Attempt)
+	path := w.store.LogPath(attempt.Log)
+	from, err := w.lastLines(path)
+	if err == nil {
+		_, err = runner.FollowLog(ctx, path, from, w.over(ctx, id, attempt.Attempt), w.visit)
+	}
+	return errors.Join(err, w.end())
+}
+
+func (w *watcher) begin(attempt int) {
+	if w.lines != nil {
+		w.lines.attempt = attempt
+	}
+}
+
+func (w *watcher) visit(r runner.Record) error {
+	if w.lines != nil {
+		return w.lines.visit(r)
+	}
+	return w.out.visit(r)
+}
+
+// end prints what an attempt's log has not ended, and the whole document.
+func (w *watcher) end() error {
+	if w.lines == nil {
+		return nil
+	}
+	return errors.Join(w.lines.flush(), w.lines.document())
+}
+
 // lastLines prints the end of a log, and gives where to go on.
-func (w watcher) lastLines(path string) (int64, error) {
+func (w *watcher) lastLines(path string) (int64, error) {
 	if w.tail == 0 {
 		return 0, nil
+	}
+	if w.lines != nil {
+		return w.lastWanted(path)
 	}
 	records, from, err := runner.TailLog(path, w.tail)
 	if errors.Is(err, os.ErrNotExist) {
@@ -145,6 +190,20 @@ func (w watcher) lastLines(path string) (int64, error) {
 		if err := w.out.visit(r); err != nil {
 			return from, err
 		}
+	}
+	return from, err
+}
+
+// lastWanted prints the last of the lines that are wanted: all must be read to
+// know them, once, and no more than those are kept.
+func (w *watcher) lastWanted(path string) (int64, error) {
+	w.lines.last = &ring{lines: make([]logLine, 0, w.tail)}
+	now := func() bool { return true }
+	from, err := runner.FollowLog(w.ctx, path, 0, now, w.lines.visit)
+	last := w.lines.last
+	w.lines.last = nil
+	for _, line := range last.all() {
+		err = errors.Join(err, w.lines.print(line))
 	}
 	return from, err
 }
@@ -180,10 +239,17 @@ func (w watcher) awaitAttempt(ctx context.Context, id store.ID, shown int) (stor
 // look reads the run, and settles it where its owner is gone.
 func (w watcher) look(ctx context.Context, id store.ID) (store.Run, error) {
 	run, err := w.store.RunByID(ctx, id)
-	if err == nil && run.State.Type.Live() && w.Clock().Sub(run.Updated) > time.Second {
-		err = runner.SettleRun(ctx, w.store, run, "command")
+	if err != nil {
+		return run, err
 	}
-	return run, err
+	return w.settle(ctx, run)
+}
+
+func (w watcher) settle(ctx context.Context, run store.Run) (store.Run, error) {
+	if !run.State.Type.Live() || w.Clock().Sub(run.Updated) <= time.Second {
+		return run, nil
+	}
+	return run, runner.SettleRun(ctx, w.store, run, "command")
 }
 
 // over is true when the attempt that is being shown has ended.

@@ -62,6 +62,29 @@ func (s *Store) CancelMatching(ctx context.Context, f RunFilter, why, who string
 	return c, err
 }
 
+// RetryRuns gives several runs that have ended a further attempt, all of them
+// or none.
+func (s *Store) RetryRuns(ctx context.Context, ids []ID, who string) (c Changed, err error) {
+	err = s.update(ctx, func(t *tx) error {
+		for _, id := range ids {
+			run, err := t.retryByID(id, who, false)
+			if err != nil {
+				return err
+			}
+			c.retried(run)
+		}
+		return nil
+	})
+	return c, err
+}
+
+func (c *Changed) retried(run Run) {
+	c.IDs = append(c.IDs, run.ID)
+	if !slices.Contains(c.Pools, run.WorkPoolName) {
+		c.Pools = append(c.Pools, run.WorkPoolName)
+	}
+}
+
 // RetryMatching gives all runs of a filter that have ended a further attempt.
 // One that cannot have it, since its deployment is gone say, is left.
 func (s *Store) RetryMatching(ctx context.Context, f RunFilter, who string) (c Changed, err error) {
@@ -78,10 +101,7 @@ func (s *Store) RetryMatching(ctx context.Context, f RunFilter, who string) (c C
 			if err != nil {
 				return err
 			}
-			c.IDs = append(c.IDs, id)
-			if !slices.Contains(c.Pools, run.WorkPoolName) {
-				c.Pools = append(c.Pools, run.WorkPoolName)
-			}
+			c.retried(run)
 		}
 		return nil
 	})
