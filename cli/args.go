@@ -26,7 +26,7 @@ var twoLetters = map[string]string{"-jv": "--job-variable", "-cl": "--concurrenc
 var numbers = []string{
 	"--limit", "-l", "--concurrency-limit", "--priority", "--hours", "--retries", "--retry-delay",
 	"--retries-on-crash", "--retry-jitter", "--tail", "--attempt",
-	"--in", "--start-in", "--since", "--timeout", "--watch-timeout",
+	"--in", "--start-in", "--since", "--until", "--timeout", "--watch-timeout",
 	"--keep", "--keep-last", "--interval", "--max-late", "--jitter", "-n", "--limit-concurrent",
 }
 

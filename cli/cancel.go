@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"slices"
 
@@ -10,12 +9,10 @@ import (
 )
 
 type flowRunCancelCmd struct {
-	FlowRun    []string `arg:"" optional:"" name:"run" help:"Runs: id or the end of it, name, or flow/name for the newest."`
-	Deployment string   `placeholder:"FLOW/NAME" help:"All runs of this deployment that have not ended."`
-	Pool       string   `short:"p" placeholder:"NAME" help:"All of this work pool."`
-	State      []string `sep:"none" placeholder:"STATE" help:"All in this state (Scheduled, Running, Late …); repeatable."`
-	Wait       *bool    `negatable:"" help:"Return when nothing of the runs is left (default in a terminal)."`
-	Force      bool     `help:"Leave the processes no grace: SIGKILL at once."`
+	FlowRun []string `arg:"" optional:"" name:"run" help:"Runs: id or the end of it, name, or flow/name for the newest."`
+	runFilterFlags
+	Wait  *bool `negatable:"" help:"Return when nothing of the runs is left (default in a terminal)."`
+	Force bool  `help:"Leave the processes no grace: SIGKILL at once."`
 	yesFlag
 	outputFlag
 }
@@ -33,15 +30,16 @@ func (c flowRunCancelCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	runs, err := c.chosen(a, s)
+	ids, err := c.cancel(a, s)
 	if err != nil {
 		return err
 	}
-	if err := c.cancel(a, s, runs); err != nil {
+	runs, err := c.after(a, s, ids)
+	if err != nil {
 		return err
 	}
-	if c.Output != "table" {
-		return list[store.Run]{items: a.masked(s, runs), name: func(r store.Run) string { return r.ID.String() }}.print(a.IO, c.outputFlag)
+	if c.Output != "table" || c.JQ != "" {
+		return a.listRuns(s, runs, c.outputFlag)
 	}
 	for _, run := range runs {
 		a.print("%s %s", run.Name, run.State.Name)
@@ -49,56 +47,85 @@ func (c flowRunCancelCmd) Run(a *app) error {
 	return nil
 }
 
-// chosen are the runs that the command line names, or those that its flags
-// find, once they have been agreed to.
-func (c flowRunCancelCmd) chosen(a *app, s *store.Store) ([]store.Run, error) {
-	byFlags := c.Deployment != "" || c.Pool != "" || len(c.State) > 0
-	switch {
-	case byFlags && len(c.FlowRun) > 0:
-		return nil, usage("name runs, or let --deployment, --pool and --state find them")
-	case len(c.FlowRun) > 0:
-		runs, err := a.namedRuns(s, c.FlowRun)
-		for _, run := range runs {
-			if run.State.Type.Terminal() {
-				return nil, store.HasEnded(run)
-			}
-		}
-		return runs, err
-	case !byFlags:
-		return nil, &exitError{
-			code: exitUsage, message: "RUN… is missing: runs: id or the end of it, name, or flow/name for the newest",
-			hint: []string{"or all of: --deployment FLOW/NAME, --pool NAME, --state STATE"},
-		}
+// cancel asks for all before it waits for any, and gives the runs.
+func (c flowRunCancelCmd) cancel(a *app, s *store.Store) (ids []store.ID, err error) {
+	chosen := selection{words: c.FlowRun, flags: c.runFilterFlags, verb: "cancel", past: "cancelled", yes: c.yesFlag}
+	byFlags, err := chosen.byFlags()
+	if err != nil {
+		return nil, err
 	}
-	runs, err := c.found(a, s)
-	if err != nil || len(runs) == 0 {
-		return runs, err
+	if !byFlags {
+		return c.cancelNamed(a, s)
 	}
-	a.sayRuns("to be cancelled", runs)
-	return runs, a.confirm(fmt.Sprintf("cancel %s?", plural(len(runs), "run")), c.yesFlag)
+	f, ok, err := chosen.agreed(a, s)
+	if err != nil || !ok {
+		return nil, err
+	}
+	done, err := s.CancelMatching(a.ctx, f, "cancelled by a person", "command", c.Force)
+	ringOwners(s, done.Ring)
+	return done.IDs, err
 }
 
-func (c flowRunCancelCmd) found(a *app, s *store.Store) ([]store.Run, error) {
-	filter := store.RunFilter{Deployment: c.Deployment, Pool: c.Pool, States: c.State}
-	if len(c.State) == 0 {
-		for _, t := range store.StateTypes {
-			if !t.Terminal() {
-				filter.States = append(filter.States, string(t))
+func (c flowRunCancelCmd) cancelNamed(a *app, s *store.Store) ([]store.ID, error) {
+	runs, err := a.namedRuns(s, c.FlowRun)
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range runs {
+		if run.State.Type.Terminal() {
+			return nil, store.HasEnded(run)
+		}
+	}
+	ids := idsOf(runs)
+	ring, err := s.CancelRuns(a.ctx, ids, "cancelled by a person", "command", c.Force)
+	ringOwners(s, ring)
+	return ids, err
+}
+
+func ringOwners(s *store.Store, owners []store.Owner) {
+	for _, owner := range owners {
+		runner.RingOwner(s, owner)
+	}
+}
+
+// after reads each run anew, where it is wanted when nothing of it is left.
+func (c flowRunCancelCmd) after(a *app, s *store.Store, ids []store.ID) ([]store.Run, error) {
+	wait := a.OutTerminal || a.ErrTerminal
+	if c.Wait != nil {
+		wait = *c.Wait
+	}
+	if wait {
+		for _, id := range ids {
+			if _, err := (watcher{app: a, store: s, out: logPrinter{w: io.Discard}}).follow(id); err != nil {
+				return nil, err
 			}
 		}
 	}
-	runs, err := s.Runs(a.ctx, filter)
-	runs = slices.DeleteFunc(runs, func(r store.Run) bool { return r.State.Type.Terminal() })
-	if err == nil && len(runs) == 0 {
-		a.say("nothing to cancel: no such run is waiting or running")
-	}
-	return runs, err
+	return a.runsByID(s, ids)
 }
+
+func (a *app) runsByID(s *store.Store, ids []store.ID) (runs []store.Run, err error) {
+	for some := range slices.Chunk(ids, readAtOnce) {
+		read, err := s.RunsByID(a.ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, read...)
+	}
+	return runs, nil
+}
+
+// readAtOnce bounds the ids that one query takes.
+const readAtOnce = 500
 
 // namedRuns are the runs that words mean, each one once.
 func (a *app) namedRuns(s *store.Store, words []string) (runs []store.Run, err error) {
+	return eachOnce(words, func(word string) (store.Run, error) { return s.OneRun(a.ctx, word) })
+}
+
+func eachOnce(words []string, find func(string) (store.Run, error)) (runs []store.Run, err error) {
 	for _, word := range words {
-		run, err := s.OneRun(a.ctx, word)
+		run, err := find(word)
 		if err != nil {
 			return nil, err
 		}
@@ -107,53 +134,4 @@ func (a *app) namedRuns(s *store.Store, words []string) (runs []store.Run, err e
 		}
 	}
 	return runs, nil
-}
-
-// shownRuns is how many runs are named before the rest is counted.
-const shownRuns = 10
-
-func (a *app) sayRuns(what string, runs []store.Run) {
-	a.say("%s, %s:", plural(len(runs), "run"), what)
-	for _, run := range runs[:min(len(runs), shownRuns)] {
-		a.say("  %s  %s  %s  %s", run.ID.Short(), run.Name, runOf(run), run.State.Name)
-	}
-	if more := len(runs) - shownRuns; more > 0 {
-		a.say("  and %d more", more)
-	}
-}
-
-// cancelAtOnce is how many runs one transaction cancels: others write between.
-const cancelAtOnce = 500
-
-// cancel asks for all before it waits for any, and reads each run anew.
-func (c flowRunCancelCmd) cancel(a *app, s *store.Store, runs []store.Run) error {
-	for some := range slices.Chunk(runs, cancelAtOnce) {
-		ids := make([]store.ID, len(some))
-		for i, run := range some {
-			ids[i] = run.ID
-		}
-		owners, err := s.CancelRuns(a.ctx, ids, "cancelled by a person", "command", c.Force)
-		if err != nil {
-			return err
-		}
-		for _, owner := range owners {
-			runner.RingOwner(s, owner)
-		}
-	}
-	wait := a.OutTerminal || a.ErrTerminal
-	if c.Wait != nil {
-		wait = *c.Wait
-	}
-	for i, run := range runs {
-		var err error
-		if wait {
-			runs[i], err = watcher{app: a, store: s, out: logPrinter{w: io.Discard}}.follow(run.ID)
-		} else {
-			runs[i], err = s.RunByID(a.ctx, run.ID)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -24,24 +24,25 @@ type grammar struct {
 	NoColor  bool   `help:"No colour."`
 	NoPrompt bool   `help:"Ask nothing. ($RUNNEL_NO_PROMPT)"`
 
-	Quickstart quickstartCmd `cmd:"" group:"more" help:"Play the whole main job on an example, in a scratch folder."`
-	Init       initCmd       `cmd:"" help:"Write a project file for this folder."`
-	Discover   discoverCmd   `cmd:"" help:"List the flows in a folder, without running them."`
-	Deploy     deployCmd     `cmd:"" help:"Make or change a deployment of a flow."`
-	Up         upCmd         `cmd:"" help:"Deploy all of the project file, and work for its pools."`
-	Run        runCmd        `cmd:"" help:"Run a deployment, or an entrypoint here and now."`
-	Deployment deploymentCmd `cmd:"" aliases:"deployments" help:"Look at deployments, pause and delete them."`
-	WorkPool   workPoolCmd   `cmd:"" aliases:"work-pools,pool,pools" help:"Make work pools, look at them, change them."`
-	WorkQueue  workQueueCmd  `cmd:"" aliases:"work-queues,queue,queues" help:"Order and limit the runs within a pool."`
-	Worker     workerCmd     `cmd:"" aliases:"workers" help:"Start workers, install them as services, look at them."`
-	FlowRun    flowRunCmd    `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read logs, cancel, retry, delete."`
-	Variable   variableCmd   `cmd:"" group:"more" aliases:"variables" help:"Values and secrets that deployments and flows ask for by name."`
-	Why        whyCmd        `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
-	Schema     schemaCmd     `cmd:"" group:"more" help:"Print the JSON Schema of the project file."`
-	DBGroup    dbCmd         `cmd:"" group:"more" name:"db" help:"Measure the database, back it up, restore and prune it."`
-	Doctor     doctorCmd     `cmd:"" group:"more" help:"Look at all that runnel needs, and say what to mend."`
-	Completion completionCmd `cmd:"" group:"more" help:"Print what makes bash, zsh or fish complete its words."`
-	VersionCmd versionCmd    `cmd:"" group:"more" name:"version" help:"Print the version."`
+	Quickstart quickstartCmd  `cmd:"" group:"more" help:"Play the whole main job on an example, in a scratch folder."`
+	Init       initCmd        `cmd:"" help:"Write a project file for this folder."`
+	Discover   discoverCmd    `cmd:"" help:"List the flows in a folder, without running them."`
+	Deploy     deployCmd      `cmd:"" help:"Make or change a deployment of a flow."`
+	Up         upCmd          `cmd:"" help:"Deploy all of the project file, and work for its pools."`
+	Run        runCmd         `cmd:"" help:"Run a deployment, or an entrypoint here and now."`
+	Deployment deploymentCmd  `cmd:"" aliases:"deployments" help:"Look at deployments, pause and delete them."`
+	WorkPool   workPoolCmd    `cmd:"" aliases:"work-pools,pool,pools" help:"Make work pools, look at them, change them."`
+	WorkQueue  workQueueCmd   `cmd:"" aliases:"work-queues,queue,queues" help:"Order and limit the runs within a pool."`
+	Worker     workerCmd      `cmd:"" aliases:"workers" help:"Start workers, install them as services, look at them."`
+	FlowRun    flowRunCmd     `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read logs, cancel, retry, delete."`
+	Logs       flowRunLogsCmd `cmd:"" group:"more" help:"Print a run's log, or follow it."`
+	Variable   variableCmd    `cmd:"" group:"more" aliases:"variables" help:"Values and secrets that deployments and flows ask for by name."`
+	Why        whyCmd         `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
+	Schema     schemaCmd      `cmd:"" group:"more" help:"Print the JSON Schema of the project file."`
+	DBGroup    dbCmd          `cmd:"" group:"more" name:"db" help:"Measure the database, back it up, restore and prune it."`
+	Doctor     doctorCmd      `cmd:"" group:"more" help:"Look at all that runnel needs, and say what to mend."`
+	Completion completionCmd  `cmd:"" group:"more" help:"Print what makes bash, zsh or fish complete its words."`
+	VersionCmd versionCmd     `cmd:"" group:"more" name:"version" help:"Print the version."`
 }
 
 // app is what a command works with.

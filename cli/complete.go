@@ -202,6 +202,8 @@ var namesOf = map[string][]string{
 	"target":     {store.DeploymentNames},
 	"run":        {store.RunNames, store.DeploymentNames},
 	"runs":       {store.RunNames, store.DeploymentNames},
+	"after":      {store.RunNames},
+	"flow":       {store.FlowNames},
 	"pool":       {store.PoolNames},
 	"work-pool":  {store.PoolNames},
 	"queue":      {store.QueueNames},
@@ -218,8 +220,11 @@ func (p *position) values(v *kong.Value, typed string) (list []candidate) {
 		}
 		return list
 	}
-	if v.Name == "state" {
+	switch v.Name {
+	case "state":
 		return stateCandidates()
+	case "level":
+		return []candidate{{"debug", ""}, {"info", ""}, {"warning", ""}, {"error", ""}, {"critical", ""}}
 	}
 	kinds := namesOf[v.Name]
 	if v.Name == "name" && len(p.node.Positional) > 0 && p.node.Parent != nil && strings.HasPrefix(p.node.Parent.Name, "work-") {

@@ -9,30 +9,66 @@ import (
 )
 
 type flowRunRetryCmd struct {
-	FlowRun      string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest."`
+	FlowRun []string `arg:"" optional:"" name:"run" help:"Runs: id or the end of it, name, or flow/name for the newest."`
+	runFilterFlags
 	Watch        bool   `help:"Follow its log to the end; the exit code says how it ended."`
 	WatchTimeout string `placeholder:"TIME" help:"Stop watching after this time (exit code 124)."`
-	Output       string `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print the run: table, json, yaml, name."`
+	yesFlag
+	Output string `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print the run: table, json, yaml, name."`
 }
 
 // Help ends with examples.
 func (flowRunRetryCmd) Help() string {
 	return "The same run gets a further attempt, with the same parameters and new budgets of retries; how its earlier " +
 		"attempts ended stays. A run of an entrypoint runs here and now. For other parameters: runnel run --like RUN -p …\n\n" +
-		"Examples:\n  runnel flow-run retry amber-otter\n  runnel flow-run retry folder-report/nightly --watch"
+		"Flags find several: of what they find, those that failed or crashed, unless --state says otherwise. " +
+		"It says what it would retry, and asks.\n\n" +
+		"Examples:\n  runnel flow-run retry amber-otter\n  runnel flow-run retry folder-report/nightly --watch\n" +
+		"  runnel flow-run retry --since 12h --deployment 'folder-report/*' --yes"
 }
 
 func (c flowRunRetryCmd) Run(a *app) error {
+	s, err := a.settled()
+	if err != nil {
+		return err
+	}
+	chosen := selection{
+		words: c.FlowRun, flags: c.runFilterFlags, verb: "retry", past: "retried", ended: true,
+		states: []string{string(store.Failed), string(store.Crashed)}, yes: c.yesFlag,
+	}
+	byFlags, err := chosen.byFlags()
+	if err != nil {
+		return err
+	}
+	if !byFlags && len(c.FlowRun) == 1 {
+		return c.one(a, s)
+	}
+	if c.Watch || c.WatchTimeout != "" {
+		return usage("--watch follows one run; wait for several: runnel flow-run wait RUN…")
+	}
+	var done store.Changed
+	if byFlags {
+		f, ok, err := chosen.agreed(a, s)
+		if err != nil || !ok {
+			return err
+		}
+		if done, err = s.RetryMatching(a.ctx, f, "command"); err != nil {
+			return err
+		}
+	} else if done, err = c.named(a, s); err != nil {
+		return err
+	}
+	return c.retried(a, s, done)
+}
+
+// one is a run that is named: it may be watched, or be of an entrypoint.
+func (c flowRunRetryCmd) one(a *app, s *store.Store) error {
 	as := runCmd{Watch: c.Watch, WatchTimeout: c.WatchTimeout, Output: c.Output}
 	limit, err := as.watchLimit()
 	if err != nil {
 		return err
 	}
-	s, err := a.settled()
-	if err != nil {
-		return err
-	}
-	run, err := s.OneRun(a.ctx, c.FlowRun)
+	run, err := s.OneRun(a.ctx, c.FlowRun[0])
 	if err == nil {
 		run, err = s.Retry(a.ctx, run.ID, "command")
 	}
@@ -50,11 +86,7 @@ func (c flowRunRetryCmd) Run(a *app) error {
 	}
 	a.ring(s, run.WorkPoolName)
 	a.say("attempt %d of %s (%s) is due", run.RunCount+1, run.Name, run.ID.Short())
-	if pool, err := s.WorkPool(a.ctx, run.WorkPoolName); err == nil {
-		if line := noWorker(pool); line != "" {
-			a.say("%s", line)
-		}
-	}
+	a.sayNoWorker(s, run.WorkPoolName)
 	if c.Watch {
 		w := watcher{app: a, store: s, out: as.logs(a), limit: limit, after: run.RunCount}
 		return as.watch(w, run)
@@ -62,15 +94,57 @@ func (c flowRunRetryCmd) Run(a *app) error {
 	return as.printRun(a, run)
 }
 
+func (a *app) sayNoWorker(s *store.Store, name string) {
+	if pool, err := s.WorkPool(a.ctx, name); err == nil {
+		if line := noWorker(pool); line != "" {
+			a.say("%s", line)
+		}
+	}
+}
+
+// named retries several, all that are named or none.
+func (c flowRunRetryCmd) named(a *app, s *store.Store) (done store.Changed, err error) {
+	runs, err := a.namedRuns(s, c.FlowRun)
+	if err != nil {
+		return done, err
+	}
+	return s.RetryRuns(a.ctx, idsOf(runs), "command")
+}
+
+func (c flowRunRetryCmd) retried(a *app, s *store.Store, done store.Changed) error {
+	for _, pool := range done.Pools {
+		a.ring(s, pool)
+		a.sayNoWorker(s, pool)
+	}
+	for _, err := range done.Left[:min(len(done.Left), shownRuns)] {
+		a.say("left: %s", err)
+	}
+	if more := len(done.Left) - shownRuns; more > 0 {
+		a.say("left: %s more", count(more))
+	}
+	if c.Output != "table" {
+		runs, err := a.runsByID(s, done.IDs)
+		if err != nil {
+			return err
+		}
+		return a.listRuns(s, runs, outputFlag{Output: c.Output})
+	}
+	a.print("%s due again", map[bool]string{true: "1 run is", false: count(len(done.IDs)) + " runs are"}[len(done.IDs) == 1])
+	return nil
+}
+
 type flowRunDeleteCmd struct {
-	FlowRun []string `arg:"" name:"run" help:"Runs that have ended: id or the end of it, name, or flow/name for the newest."`
+	FlowRun []string `arg:"" optional:"" name:"run" help:"Runs that have ended: id or the end of it, name, or flow/name for the newest."`
+	runFilterFlags
 	yesFlag
 }
 
 // Help ends with examples.
 func (flowRunDeleteCmd) Help() string {
-	return "Its history, attempts and logs go with it. A run that has not ended is refused: cancel it first.\n\n" +
-		"Examples:\n  runnel flow-run delete amber-otter\n  runnel flow-run delete amber-otter 3f2a9c01 --yes"
+	return "Its history, attempts and logs go with it. A run that has not ended is refused: cancel it first. " +
+		"Flags find several, and only those that have ended.\n\n" +
+		"Examples:\n  runnel flow-run delete amber-otter\n  runnel flow-run delete amber-otter 3f2a9c01 --yes\n" +
+		"  runnel flow-run delete --tag trial --until 30d"
 }
 
 func (c flowRunDeleteCmd) Run(a *app) error {
@@ -78,24 +152,38 @@ func (c flowRunDeleteCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	chosen := selection{
+		words: c.FlowRun, flags: c.runFilterFlags, verb: "delete", past: "deleted with history and logs", ended: true, yes: c.yesFlag,
+	}
+	byFlags, err := chosen.byFlags()
+	if err != nil {
+		return err
+	}
+	if byFlags {
+		f, ok, err := chosen.agreed(a, s)
+		if err != nil || !ok {
+			return err
+		}
+		done, err := s.DeleteMatching(a.ctx, f)
+		a.sayDeleted(len(done.IDs))
+		return err
+	}
 	runs, err := a.namedRuns(s, c.FlowRun)
 	if err != nil {
 		return err
 	}
-	a.sayRuns("to be deleted with history and logs", runs)
+	a.sayRuns("to be deleted with history and logs", pageOf(runs))
 	if err := a.confirm(fmt.Sprintf("delete %s?", plural(len(runs), "run")), c.yesFlag); err != nil {
 		return err
 	}
-	ids := make([]store.ID, len(runs))
-	for i, run := range runs {
-		ids[i] = run.ID
-	}
-	if err := s.DeleteRuns(a.ctx, ids); err != nil {
+	if err := s.DeleteRuns(a.ctx, idsOf(runs)); err != nil {
 		return err
 	}
-	a.print("deleted %s", plural(len(runs), "run"))
+	a.sayDeleted(len(runs))
 	return nil
 }
+
+func (a *app) sayDeleted(n int) { a.print("deleted %s", runCount(store.RunPage{Total: n})) }
 
 type deploymentDeleteCmd struct {
 	Deployment string `arg:"" help:"flow/name, or the name alone where it is unique."`

@@ -28,6 +28,7 @@ type IO struct {
 	// Whether each is a terminal.
 	InTerminal, OutTerminal, ErrTerminal bool
 	Width                                int // columns of the terminal, 80 elsewhere
+	Height                               int // lines of the terminal, 24 elsewhere
 	Env                                  func(string) string
 	Environ                              []string
 	Dir                                  string // the current folder
@@ -47,11 +48,15 @@ func System(example fs.FS) *IO {
 		OutTerminal: isTerminal(os.Stdout),
 		ErrTerminal: isTerminal(os.Stderr),
 		Width:       80,
+		Height:      24,
 		Env:         os.Getenv,
 		Environ:     os.Environ(),
 		Dir:         dir,
 		Clock:       time.Now,
 		Example:     example,
+	}
+	if _, height, err := term.GetSize(int(os.Stdout.Fd())); err == nil && height > 0 { //nolint:gosec // a descriptor is small
+		streams.Height = height
 	}
 	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
 		streams.Width = columns

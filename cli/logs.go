@@ -5,93 +5,212 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strings"
+	"time"
 
 	"runnel/runner"
 	"runnel/store"
 )
 
 type flowRunLogsCmd struct {
-	FlowRun string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest."`
-	Follow  bool   `short:"f" help:"Go on to the run's end."`
-	Tail    int    `placeholder:"N" help:"Only the last lines."`
-	Raw     bool   `help:"The exact bytes that the flow wrote, standard output and error apart on stdout and stderr."`
+	FlowRun string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest that has begun."`
+	Follow  bool   `short:"f" help:"Go on to the run's end, through its retries."`
+	Failed  bool   `help:"Of flow/name: the newest run that failed or crashed."`
 	Attempt int    `placeholder:"N" help:"This attempt (default: the newest)."`
+	Tail    int    `placeholder:"N" help:"Only the last lines."`
+	Since   string `placeholder:"TIME" help:"Only lines since: 10m, 2h, 2026-12-01T08:00."`
+	Level   string `placeholder:"LEVEL" help:"Only lines of this level or above: debug, info, warning, error, critical."`
+	Grep    string `placeholder:"REGEXP" help:"Only lines that a regular expression (RE2) fits."`
+	Raw     bool   `help:"The exact bytes that the flow wrote, standard output and error apart on stdout and stderr."`
+	Output  string `short:"o" enum:"text,json,jsonl" default:"text" placeholder:"FORMAT" help:"How to print: text, or a line as an object: json, jsonl."`
 }
 
 // Help ends with examples.
 func (flowRunLogsCmd) Help() string {
-	return "Examples:\n  runnel flow-run logs amber-otter --follow\n  runnel flow-run logs folder-report/nightly --tail 20"
+	return "A line's level is the one that Python's logging writes into it, such as \"08:51:21.123 | ERROR | …\" or \"ERROR:name:…\". " +
+		"A line without one counts as INFO on standard output, and as ERROR on standard error, where a traceback is.\n\n" +
+		"On a terminal, of a line that was written over (a progress bar) only the last text is shown.\n\n" +
+		"Examples:\n  runnel logs folder-report/nightly --failed\n  runnel logs amber-otter -f --tail 20\n" +
+		"  runnel flow-run logs amber-otter --level warning --since 10m -o jsonl"
 }
 
 func (c flowRunLogsCmd) Run(a *app) error {
-	if c.Tail < 0 || c.Attempt < 0 {
-		return usage("--tail and --attempt: 1 or more")
+	lines, err := c.lines(a)
+	if err != nil {
+		return err
 	}
 	s, err := a.settled()
 	if err != nil {
 		return err
 	}
-	run, err := a.oneToRead(s, c.FlowRun)
+	run, err := c.run(a, s)
 	if err != nil {
 		return err
 	}
 	if c.Follow {
-		w := watcher{app: a, store: s, out: logPrinter{w: a.Out, terminal: a.OutTerminal}, tail: c.Tail}
-		run, err = w.follow(run.ID)
-		if err == nil {
-			a.sayEnd(run)
-		}
-		return err
-	}
-	path, err := c.log(a, s, run)
-	if err != nil {
-		return err
-	}
-	return c.print(a, path)
-}
-
-// log is the file of the attempt that is wanted.
-func (c flowRunLogsCmd) log(a *app, s *store.Store, run store.Run) (string, error) {
-	attempts, err := s.Attempts(a.ctx, run.ID)
-	if err != nil {
-		return "", err
-	}
-	if len(attempts) == 0 {
-		return "", &exitError{
-			code: exitNotFound, message: fmt.Sprintf("%s has no log: it has not started", run.Name),
-			hint: []string{"see why: runnel why " + run.ID.Short()},
-		}
-	}
-	if c.Attempt == 0 {
-		return s.LogPath(attempts[len(attempts)-1].Log), nil
-	}
-	for _, attempt := range attempts {
-		if attempt.Attempt == c.Attempt {
-			return s.LogPath(attempt.Log), nil
-		}
-	}
-	return "", &exitError{code: exitNotFound, message: fmt.Sprintf("%s has %s, and none is number %d", run.Name, plural(len(attempts), "attempt"), c.Attempt)}
-}
-
-func (c flowRunLogsCmd) print(a *app, path string) (err error) {
-	printer := logPrinter{w: a.Out, terminal: a.OutTerminal}
-	switch {
-	case c.Raw:
-		err = errors.Join(runner.CopyRaw(a.Out, path, "stdout"), runner.CopyRaw(a.Err, path, "stderr"))
-	case c.Tail > 0:
-		var records []runner.Record
-		records, _, err = runner.TailLog(path, c.Tail)
-		for _, r := range records {
-			err = errors.Join(err, printer.visit(r))
-		}
-	default:
-		err = runner.ReadLog(path, printer.visit)
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		return &exitError{code: exitNotFound, message: "the log is gone: " + path}
+		err = c.follow(a, s, run, lines)
+	} else {
+		err = c.read(a, s, run, lines)
 	}
 	if errors.Is(err, io.ErrClosedPipe) || isBrokenPipe(err) {
 		return nil // head has seen enough
 	}
 	return err
+}
+
+// lines checks the flags, and makes what they want of the records; nil where
+// they want all, as it was written.
+func (c flowRunLogsCmd) lines(a *app) (*logLines, error) {
+	if c.Tail < 0 || c.Attempt < 0 {
+		return nil, usage("--tail and --attempt: 1 or more")
+	}
+	narrowed := c.Since != "" || c.Level != "" || c.Grep != ""
+	switch {
+	case c.Raw && (narrowed || c.Tail > 0 || c.Follow || c.Output != "text"):
+		return nil, usage("--raw prints all bytes as they are: of the other flags it takes --attempt alone")
+	case c.Follow && c.Output == "json":
+		return nil, usage("a log that is followed is no one document: -o jsonl prints it line by line")
+	case c.Failed && !strings.Contains(c.FlowRun, "/"):
+		return nil, usage("--failed is of a deployment: runnel logs FLOW/NAME --failed")
+	case !narrowed && c.Output == "text":
+		return nil, nil
+	}
+	l := &logLines{app: a, as: c.Output}
+	var err error
+	if l.since, err = a.since("--since", c.Since); err != nil {
+		return nil, err
+	}
+	if c.Level != "" {
+		if l.level, err = parseLevel(c.Level); err != nil {
+			return nil, err
+		}
+	}
+	if c.Grep != "" {
+		if l.grep, err = regexp.Compile(c.Grep); err != nil {
+			return nil, usage("--grep: %v", err)
+		}
+	}
+	return l, nil
+}
+
+// run is the run that is meant. Of a deployment it is the newest that has begun,
+// or is about to where it is followed; and it says which that is, and of one
+// that failed, which a later one may hide.
+func (c flowRunLogsCmd) run(a *app, s *store.Store) (store.Run, error) {
+	d, err := s.Deployment(a.ctx, c.FlowRun)
+	if err != nil || !strings.Contains(c.FlowRun, "/") {
+		return a.oneToRead(s, c.FlowRun)
+	}
+	bad, failed, err := s.NewestRun(a.ctx, store.RunFilter{Deployment: d.FullName, States: []string{string(store.Failed), string(store.Crashed)}})
+	if err != nil {
+		return bad, err
+	}
+	if c.Failed && !failed {
+		return bad, &exitError{code: exitNotFound, message: fmt.Sprintf("no run of %s has failed or crashed", d.FullName)}
+	}
+	if c.Failed {
+		a.sayRun(bad)
+		return bad, nil
+	}
+	run, err := a.oneToRead(s, c.FlowRun)
+	if err == nil && run.RunCount == 0 && !c.Follow {
+		if last, begun, lastErr := s.LastRun(a.ctx, d.ID); begun || lastErr != nil {
+			a.sayNotBegun(run)
+			run, err = last, lastErr
+		}
+	}
+	if err != nil {
+		return run, err
+	}
+	a.sayRun(run)
+	if failed && bad.ID != run.ID && a.Clock().Sub(bad.State.Timestamp) < 24*time.Hour {
+		a.say("%s %s %s: runnel logs %s --failed", bad.Name, bad.State.Name, a.ago(bad.State.Timestamp), store.Quote(d.FullName))
+	}
+	return run, nil
+}
+
+func (a *app) sayRun(run store.Run) {
+	text := fmt.Sprintf("%s (%s) %s %s", run.Name, run.ID.Short(), run.State.Name, a.ago(run.State.Timestamp))
+	if run.RunCount > 1 {
+		text += fmt.Sprintf(", attempt %d", run.RunCount)
+	}
+	a.say("%s", text)
+}
+
+// sayNotBegun names a newer run that has no log; a tick whose time has not come
+// is none.
+func (a *app) sayNotBegun(run store.Run) {
+	if !run.Due.After(a.Clock()) {
+		a.say("%s is newer and has not begun: runnel why %s", run.Name, run.ID.Short())
+	}
+}
+
+// follow shows the newest attempt and those that come after it, or the one that
+// was asked for.
+func (c flowRunLogsCmd) follow(a *app, s *store.Store, run store.Run, lines *logLines) error {
+	w := watcher{
+		app: a, store: s, out: logPrinter{w: a.Out, terminal: a.OutTerminal}, lines: lines,
+		tail: c.Tail, after: max(0, run.RunCount-1), only: c.Attempt,
+	}
+	if c.Attempt > 0 {
+		if _, err := c.log(a, s, run); err != nil && c.Attempt <= run.RunCount {
+			return err
+		}
+		w.after = c.Attempt - 1
+	}
+	run, err := w.follow(run.ID)
+	if err == nil {
+		a.sayEnd(run)
+	}
+	return err
+}
+
+// read prints the log as it is now.
+func (c flowRunLogsCmd) read(a *app, s *store.Store, run store.Run, lines *logLines) error {
+	attempt, err := c.log(a, s, run)
+	if err != nil {
+		return err
+	}
+	if c.Attempt == 0 && attempt.Attempt > 1 {
+		a.say("attempt %d of %d; an earlier one: --attempt %d", attempt.Attempt, attempt.Attempt, attempt.Attempt-1)
+	}
+	path := s.LogPath(attempt.Log)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return &exitError{code: exitNotFound, message: "the log is gone: " + path}
+	}
+	if c.Raw {
+		return errors.Join(runner.CopyRaw(a.Out, path, "stdout"), runner.CopyRaw(a.Err, path, "stderr"))
+	}
+	w := watcher{app: a, store: s, out: logPrinter{w: a.Out, terminal: a.OutTerminal}, lines: lines, tail: c.Tail}
+	w.begin(attempt.Attempt)
+	if c.Tail > 0 {
+		_, err = w.lastLines(path)
+	} else {
+		err = runner.ReadLog(path, w.visit)
+	}
+	return errors.Join(err, w.end())
+}
+
+// log is the attempt that is wanted.
+func (c flowRunLogsCmd) log(a *app, s *store.Store, run store.Run) (attempt store.Attempt, err error) {
+	attempts, err := s.Attempts(a.ctx, run.ID)
+	if err != nil {
+		return attempt, err
+	}
+	if len(attempts) == 0 {
+		return attempt, &exitError{
+			code: exitNotFound, message: fmt.Sprintf("%s has no log: it has not started", run.Name),
+			hint: []string{"see why: runnel why " + run.ID.Short()},
+		}
+	}
+	if c.Attempt == 0 {
+		return attempts[len(attempts)-1], nil
+	}
+	for _, attempt := range attempts {
+		if attempt.Attempt == c.Attempt {
+			return attempt, nil
+		}
+	}
+	return attempt, &exitError{code: exitNotFound, message: fmt.Sprintf("%s has %s, and none is number %d", run.Name, plural(len(attempts), "attempt"), c.Attempt)}
 }

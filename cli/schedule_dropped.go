@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -13,6 +14,9 @@ func (c flowRunLsCmd) dropped(a *app) error {
 	if len(c.State) > 0 {
 		return usage("--dropped lists ticks that became no run, so they have no --state")
 	}
+	if only := (runFilterFlags{Deployment: c.Deployment, Flow: c.Flow, Pool: c.Pool, Since: c.Since}); c.After != "" || c.Watch || !reflect.DeepEqual(only, c.runFilterFlags) {
+		return usage("--dropped lists ticks that became no run: by --deployment, --flow, --pool, --since and --limit alone")
+	}
 	s, err := a.settled()
 	if err != nil {
 		return err
@@ -21,7 +25,7 @@ func (c flowRunLsCmd) dropped(a *app) error {
 	if c.Limit > 0 {
 		filter.Limit = c.Limit + 1 // one more tells whether there are more
 	}
-	if filter.Since, err = a.since(c.Since); err != nil {
+	if filter.Since, err = a.since("--since", c.Since); err != nil {
 		return err
 	}
 	spans, err := s.Dropped(a.ctx, filter)

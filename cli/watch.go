@@ -21,10 +21,12 @@ import (
 type logPrinter struct {
 	w      io.Writer
 	prefix string // before each line, where several runs share a terminal
-	// terminal says that what is written is seen, not kept: a flow's output
-	// shall not work the terminal. The log has the bytes as they were.
+	// terminal says that what is written is seen, not kept: a line that was
+	// written over shows its last text, and a flow's output does not work the
+	// terminal. The log has the bytes as they were.
 	terminal bool
 	open     string // the stream whose line has not ended yet
+	held     bool   // its text ended in a return
 }
 
 func (p *logPrinter) visit(r runner.Record) error {
@@ -32,29 +34,31 @@ func (p *logPrinter) visit(r runner.Record) error {
 	if p.open != "" && p.open != r.Stream {
 		begin = "\n" // the other stream's line is not ours to go on with
 	}
+	text := string(r.Text)
+	if p.terminal {
+		goesOn := p.open == r.Stream
+		shown, over, holds := overwritten(r.Text, p.held && goesOn, r.Partial)
+		text, p.held = tame(shown), holds
+		if over && goesOn {
+			begin = "\r\x1b[K" // a shorter text leaves nothing of a longer one
+		}
+	}
 	p.open = ""
 	if r.Partial && p.prefix == "" {
 		p.open, end = r.Stream, ""
-	}
-	text := string(r.Text)
-	if p.terminal {
-		text = p.tame(text)
 	}
 	_, err := fmt.Fprintf(p.w, "%s%s%s%s", begin, p.prefix, text, end)
 	return err
 }
 
-// tame leaves of a flow's control characters what its own lines need: colours,
-// which end with the line, and the return by which progress bars draw anew.
-func (p *logPrinter) tame(text string) string {
-	parts := strings.Split(strings.TrimRight(text, "\r"), "\r")
-	for i, part := range parts {
-		parts[i] = safe(part)
-		if strings.Contains(parts[i], "\x1b") {
-			parts[i] += "\x1b[0m"
-		}
+// tame leaves of a flow's control characters what its own line needs: colours,
+// which end with it.
+func tame(text []byte) string {
+	shown := safe(string(text))
+	if strings.Contains(shown, "\x1b") {
+		shown += "\x1b[0m"
 	}
-	return strings.Join(parts, "\r"+p.prefix)
+	return shown
 }
 
 // isBrokenPipe is true where the reader of our output has left.
@@ -88,9 +92,11 @@ type watcher struct {
 	*app
 	store *store.Store
 	out   logPrinter
+	lines *logLines     // in place of out, where not all is wanted as it is
 	limit time.Duration // of the watching; 0: none
 	tail  int           // begin with the last lines; 0: all
 	after int           // leave out the attempts up to this one
+	only  int           // end with this attempt; 0: with the run
 	// until ends the watching, too: a Ctrl-C that came before it began.
 	until context.Context
 }
@@ -140,23 +146,60 @@ func (w watcher) followAttempts(ctx context.Context, id store.ID) (store.Run, er
 		if err != nil || attempt.Attempt == 0 {
 			return run, err
 		}
-		shown = attempt.Attempt
-		path := w.store.LogPath(attempt.Log)
-		from, err := w.lastLines(path)
-		if err != nil {
-			return run, err
+		if shown > w.after {
+			w.say("attempt %d of %s", attempt.Attempt, run.Name)
+			w.tail = 0
 		}
-		over := w.over(ctx, id, shown)
-		if _, err := runner.FollowLog(ctx, path, from, over, w.out.visit); err != nil {
-			return run, err
+		shown = attempt.Attempt
+		if err := w.followAttempt(ctx, id, attempt); err != nil || shown == w.only {
+			return w.read(ctx, id, err)
 		}
 	}
 }
 
+func (w watcher) read(ctx context.Context, id store.ID, err error) (store.Run, error) {
+	run, failed := w.store.RunByID(ctx, id)
+	return run, errors.Join(err, failed)
+}
+
+func (w watcher) followAttempt(ctx context.Context, id store.ID, attempt store.Attempt) error {
+	w.begin(attempt.Attempt)
+	path := w.store.LogPath(attempt.Log)
+	from, err := w.lastLines(path)
+	if err == nil {
+		_, err = runner.FollowLog(ctx, path, from, w.over(ctx, id, attempt.Attempt), w.visit)
+	}
+	return errors.Join(err, w.end())
+}
+
+func (w *watcher) begin(attempt int) {
+	if w.lines != nil {
+		w.lines.attempt = attempt
+	}
+}
+
+func (w *watcher) visit(r runner.Record) error {
+	if w.lines != nil {
+		return w.lines.visit(r)
+	}
+	return w.out.visit(r)
+}
+
+// end prints what an attempt's log has not ended, and the whole document.
+func (w *watcher) end() error {
+	if w.lines == nil {
+		return nil
+	}
+	return errors.Join(w.lines.flush(), w.lines.document())
+}
+
 // lastLines prints the end of a log, and gives where to go on.
-func (w watcher) lastLines(path string) (int64, error) {
+func (w *watcher) lastLines(path string) (int64, error) {
 	if w.tail == 0 {
 		return 0, nil
+	}
+	if w.lines != nil {
+		return w.lastWanted(path)
 	}
 	records, from, err := runner.TailLog(path, w.tail)
 	if errors.Is(err, os.ErrNotExist) {
@@ -166,6 +209,20 @@ func (w watcher) lastLines(path string) (int64, error) {
 		if err := w.out.visit(r); err != nil {
 			return from, err
 		}
+	}
+	return from, err
+}
+
+// lastWanted prints the last of the lines that are wanted: all must be read to
+// know them, once, and no more than those are kept.
+func (w *watcher) lastWanted(path string) (int64, error) {
+	w.lines.last = &ring{lines: make([]logLine, 0, w.tail)}
+	now := func() bool { return true }
+	from, err := runner.FollowLog(w.ctx, path, 0, now, w.lines.visit)
+	last := w.lines.last
+	w.lines.last = nil
+	for _, line := range last.all() {
+		err = errors.Join(err, w.lines.print(line))
 	}
 	return from, err
 }
@@ -201,10 +258,17 @@ func (w watcher) awaitAttempt(ctx context.Context, id store.ID, shown int) (stor
 // look reads the run, and settles it where its owner is gone.
 func (w watcher) look(ctx context.Context, id store.ID) (store.Run, error) {
 	run, err := w.store.RunByID(ctx, id)
-	if err == nil && run.State.Type.Live() && w.Clock().Sub(run.Updated) > time.Second {
-		err = runner.SettleRun(ctx, w.store, run, "command")
+	if err != nil {
+		return run, err
 	}
-	return run, err
+	return w.settle(ctx, run)
+}
+
+func (w watcher) settle(ctx context.Context, run store.Run) (store.Run, error) {
+	if !run.State.Type.Live() || w.Clock().Sub(run.Updated) <= time.Second {
+		return run, nil
+	}
+	return run, runner.SettleRun(ctx, w.store, run, "command")
 }
 
 // over is true when the attempt that is being shown has ended.

@@ -43,7 +43,7 @@ func TestAFlowsBytesDoNotWorkTheTerminal(t *testing.T) {
 		"\x1b]0;title\a":                 `\x1b]0;title\a`,
 		"\x1b[31mred":                    "\x1b[31mred\x1b[0m",
 		"\x00\xff\x9b2J \u009b2J \u202e": `\x00\xff\x9b2J \u009b2J \u202e`,
-		" 10%\r100%\r":                   " 10%\rr | 100%",
+		" 10%\r100%\r":                   "100%",
 	} {
 		for _, terminal := range []bool{true, false} {
 			var out bytes.Buffer
@@ -58,5 +58,25 @@ func TestAFlowsBytesDoNotWorkTheTerminal(t *testing.T) {
 				t.Errorf("on a terminal (%t) %q is printed as %q, not %q", terminal, text, got, want)
 			}
 		}
+	}
+}
+
+// TestALineWrittenOverShowsItsLastText: as a terminal would leave it, though
+// its pieces come one by one.
+func TestALineWrittenOverShowsItsLastText(t *testing.T) {
+	var out bytes.Buffer
+	printer := &logPrinter{w: &out, terminal: true}
+	for _, record := range []runner.Record{
+		{Stream: "stdout", Partial: true, Text: []byte(" 10%\r")},
+		{Stream: "stdout", Partial: true, Text: []byte(" 20%\r 50%\r")},
+		{Stream: "stdout", Text: []byte("done")},
+		{Stream: "stdout", Text: []byte("a\rb")},
+	} {
+		if err := printer.visit(record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := " 10%\r\x1b[K 50%\r\x1b[Kdone\nb\n"; out.String() != want {
+		t.Errorf("printed %q, not %q", out.String(), want)
 	}
 }

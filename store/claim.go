@@ -153,9 +153,10 @@ func (s *Store) StartJob(ctx context.Context, flow string, job Job, n NewRun, ow
 		if err != nil {
 			return err
 		}
+		parameters, sources := layered(layer{FromRun, n.Parameters})
 		run, err := t.insertRun(newRun{
 			flow: id, job: &job, name: n.Name, tags: mergeTags(n.Tags, nil), due: t.now,
-			parameters: n.Parameters, jobVariables: n.JobVariables, timeout: n.TimeoutSeconds, createdBy: n.CreatedBy, retry: n.Retry,
+			parameters: parameters, sources: sources, jobVariables: n.JobVariables, timeout: n.TimeoutSeconds, createdBy: n.CreatedBy, retry: n.Retry,
 		},
 			NewState(Scheduled, ""))
 		if err != nil {

@@ -47,7 +47,7 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun) (run Run, existed bool,
 
 // createRun validates and inserts; every run of a deployment is made here.
 func (t *tx) createRun(d Deployment, n NewRun) (Run, error) {
-	parameters := d.Parameters.Over(n.Parameters)
+	parameters, sources := layered(layer{FromDeployment, d.Parameters}, layer{FromRun, n.Parameters})
 	if err := checkParameters(d.ParameterSchema, d.EnforceParameterSchema, parameters); err != nil {
 		return Run{}, err
 	}
@@ -67,7 +67,7 @@ func (t *tx) createRun(d Deployment, n NewRun) (Run, error) {
 	}
 	state := NewState(Scheduled, "")
 	r := newRun{
-		flow: d.FlowID, deployment: d.ID, deploymentName: d.FullName, queue: queue, parameters: parameters,
+		flow: d.FlowID, deployment: d.ID, deploymentName: d.FullName, queue: queue, parameters: parameters, sources: sources,
 		due: due, name: n.Name, tags: mergeTags(d.Tags, n.Tags), jobVariables: n.JobVariables,
 		key: n.IdempotencyKey, timeout: n.TimeoutSeconds, createdBy: n.CreatedBy, retry: n.Retry,
 	}
@@ -122,6 +122,7 @@ type newRun struct {
 	name, key, createdBy     string
 	tags                     []string
 	parameters, jobVariables Values
+	sources                  string // which layer gave each parameter, as JSON
 	due                      int64
 	timeout                  *float64
 	// whose tick it is, and which; "" and 0 for none
@@ -155,12 +156,12 @@ func (t *tx) insertRow(n newRun, state State) (id ID, err error) {
 		INSERT INTO flow_run (id, tail, name, flow_id, deployment_id, deployment_name, work_queue_id, job,
 		                      state_type, state_name, state_message, state_time, parameters, tags, job_variables,
 		                      idempotency_key, timeout_seconds, expected_start_time, due, created_by, schedule_slug, scheduled_for,
-		                      created, updated, empirical_policy)
+		                      created, updated, empirical_policy, parameter_sources)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19, ?20, ?21,
-		        ?12, ?12, ?22)`,
+		        ?12, ?12, ?22, ?23)`,
 		id, id.tail(), n.name, n.flow, n.deployment, orNull(n.deploymentName), n.queue, job,
 		state.Type, state.Name, state.Message, t.now, n.parameters.text(), asJSON(n.tags), n.jobVariables.text(),
-		orNull(n.key), n.timeout, n.due, n.createdBy, orNull(n.slug), tick, n.retry.text())
+		orNull(n.key), n.timeout, n.due, n.createdBy, orNull(n.slug), tick, n.retry.text(), n.sources)
 	if err != nil {
 		return id, fmt.Errorf("create run: %w", err)
 	}

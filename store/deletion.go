@@ -17,26 +17,30 @@ func HasEnded(r Run) error {
 // out. With force, the processes get no grace.
 func (s *Store) CancelRuns(ctx context.Context, ids []ID, why, who string, force bool) (ring []Owner, err error) {
 	err = s.update(ctx, func(t *tx) error {
-		ring = nil
-		for _, id := range ids {
-			owner, err := t.cancel(id, why, who)
-			var known *Error
-			if errors.Is(err, sql.ErrNoRows) || errors.As(err, &known) && known.Code == Conflict {
-				continue
-			}
-			if err == nil && force {
-				_, err = t.exec("UPDATE flow_run SET force_stop = 1 WHERE id = ? AND state_type = 'CANCELLING'", id)
-			}
-			if err != nil {
-				return err
-			}
-			if owner.Proof != "" {
-				ring = append(ring, owner)
-			}
-		}
-		return nil
+		ring, err = t.cancelRuns(ids, why, who, force)
+		return err
 	})
 	return ring, err
+}
+
+func (t *tx) cancelRuns(ids []ID, why, who string, force bool) (ring []Owner, err error) {
+	for _, id := range ids {
+		owner, err := t.cancel(id, why, who)
+		var known *Error
+		if errors.Is(err, sql.ErrNoRows) || errors.As(err, &known) && known.Code == Conflict {
+			continue
+		}
+		if err == nil && force {
+			_, err = t.exec("UPDATE flow_run SET force_stop = 1 WHERE id = ? AND state_type = 'CANCELLING'", id)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if owner.Proof != "" {
+			ring = append(ring, owner)
+		}
+	}
+	return ring, nil
 }
 
 // DeleteRuns removes runs that have ended, with their history and logs, all of

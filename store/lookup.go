@@ -11,7 +11,7 @@ const shortestEnding = 4
 
 // FindRuns gives the runs that a word on the command line may mean, newest
 // first: the full id, an ending of it, the run's name, or "flow/name" for
-// that deployment's newest run. It never gives an empty list without an error.
+// that deployment's newest run: one that waits for its time only where no other is. It never gives an empty list without an error.
 func (s *Store) FindRuns(ctx context.Context, word string) ([]Run, error) {
 	if id, err := ParseID(word); err == nil {
 		return s.found(ctx, word, " WHERE r.id = ?", id)
@@ -21,14 +21,14 @@ func (s *Store) FindRuns(ctx context.Context, word string) ([]Run, error) {
 		if err != nil {
 			return nil, err
 		}
-		runs, err := s.Runs(ctx, RunFilter{Deployment: d.FullName, Limit: 1})
-		if err == nil && len(runs) == 0 {
+		run, ok, err := s.NewestRun(ctx, RunFilter{Deployment: d.FullName})
+		if err == nil && !ok {
 			return nil, &Error{
 				Code: NotFound, Message: fmt.Sprintf("%s has no runs yet", d.FullName),
 				Hint: []string{"make one: runnel run " + Quote(d.FullName)},
 			}
 		}
-		return runs, err
+		return []Run{run}, err
 	}
 	if isEnding(word) {
 		prefix := reverse(strings.ToLower(word))

@@ -122,7 +122,7 @@ func TestRunsAreListedByTheirFilters(t *testing.T) {
 		filter RunFilter
 		want   string
 	}{
-		{RunFilter{}, "running timed-out late done future"},
+		{RunFilter{}, "running timed-out late done future"}, // what waits for its time comes last
 		{RunFilter{Limit: 2}, "running timed-out"},
 		{RunFilter{States: []string{"completed"}}, "done"},
 		{RunFilter{States: []string{"Failed"}}, "timed-out"},
@@ -137,9 +137,9 @@ func TestRunsAreListedByTheirFilters(t *testing.T) {
 		{RunFilter{Flow: "nobody"}, ""},
 		{RunFilter{Pool: "p2", States: []string{"late"}}, "late"},
 		{RunFilter{Pool: "p2"}, "late"},
-		{RunFilter{Since: s.Clock().Add(-time.Hour)}, "running timed-out late done future"},
+		{RunFilter{Since: s.Clock().Add(-30 * time.Minute)}, "running timed-out late future"},
 		{RunFilter{Since: s.Clock().Add(time.Hour)}, ""},
-		{RunFilter{Until: s.Clock().Add(-time.Hour)}, ""},
+		{RunFilter{Until: s.Clock().Add(-30 * time.Minute)}, "done"},
 	} {
 		runs, err := s.Runs(ctx, c.filter)
 		must(t, err)

@@ -5,6 +5,7 @@ import "context"
 // The kinds of things that Names lists.
 const (
 	DeploymentNames = "deployment"
+	FlowNames       = "flow"
 	PoolNames       = "pool"
 	QueueNames      = "queue"
 	RunNames        = "run"
@@ -21,6 +22,12 @@ var nameQueries = map[string]string{
 		  FROM deployment d
 		  JOIN flow f ON f.id = d.flow_id
 		 WHERE substr(f.name || '/' || d.name, 1, length(?1)) = ?1
+		 ORDER BY 1
+		 LIMIT ?2`,
+	FlowNames: `
+		SELECT name, ''
+		  FROM flow
+		 WHERE substr(name, 1, length(?1)) = ?1
 		 ORDER BY 1
 		 LIMIT ?2`,
 	PoolNames: `

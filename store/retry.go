@@ -139,20 +139,30 @@ func (t *tx) budget(run Run) (b budget, err error) {
 // parameters. Its budgets of retries start anew; the ends of its attempts stay.
 func (s *Store) Retry(ctx context.Context, id ID, who string) (run Run, err error) {
 	err = s.update(ctx, func(t *tx) error {
-		if run, err = scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", id)); err != nil {
-			return err
-		}
-		queue, err := t.retryQueue(run)
-		if err != nil {
-			return err
-		}
-		if err := t.retry(run, queue, who); err != nil {
-			return err
-		}
-		run, err = scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", id))
+		run, err = t.retryByID(id, who, true)
 		return err
 	})
 	return run, err
+}
+
+// retryByID leaves a run of an entrypoint where nobody is here to start it.
+func (t *tx) retryByID(id ID, who string, here bool) (run Run, err error) {
+	if run, err = scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", id)); err != nil {
+		return run, err
+	}
+	if run.Job != nil && !here {
+		e := conflict("the run %s is of an entrypoint, which runs here and now", run.Name)
+		e.Hint = []string{"retry it alone: runnel flow-run retry " + run.ID.Short()}
+		return run, e
+	}
+	queue, err := t.retryQueue(run)
+	if err != nil {
+		return run, err
+	}
+	if err := t.retry(run, queue, who); err != nil {
+		return run, err
+	}
+	return scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", id))
 }
 
 // retryQueue is where a run waits for its further attempt: its own queue or,

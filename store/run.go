@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 )
 
@@ -154,90 +152,6 @@ func (s *Store) RunByID(ctx context.Context, id ID) (Run, error) {
 	return s.read(s.reader.QueryRowContext(ctx, selectRun+" WHERE r.id = ?", id))
 }
 
-// RunFilter narrows a list of runs. Empty fields do not.
-type RunFilter struct {
-	States     []string // types or names, any case
-	Deployment string   // full name, or name where it is unique
-	Flow       string
-	Pool       string
-	Since      time.Time // created at or after
-	Until      time.Time // created before
-	Limit      int       // 0: all
-}
-
-// Runs lists runs, newest first.
-func (s *Store) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
-	query, args, err := s.runsQuery(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	return collect(ctx, s.reader, s.read, query, args...)
-}
-
-func (s *Store) runsQuery(ctx context.Context, f RunFilter) (query string, args []any, err error) {
-	where, given, err := s.runConditions(ctx, f)
-	if err != nil {
-		return "", nil, err
-	}
-	states, err := s.stateConditions(f.States)
-	if err != nil {
-		return "", nil, err
-	}
-	if len(states) == 0 {
-		states = []condition{{"1", nil}}
-	}
-	page := " ORDER BY r.id DESC"
-	if f.Limit > 0 {
-		page += fmt.Sprintf(" LIMIT %d", f.Limit)
-	}
-	// The ids come first, by an index alone: each state walks its own, newest
-	// first, and stops at the limit. In one query with the rest, SQLite sorts
-	// every run that matches, and after an ANALYZE every run.
-	var branches []string
-	for _, state := range states {
-		both := strings.Join(append(where[:len(where):len(where)], state.text), " AND ")
-		branches = append(branches, "SELECT id FROM (SELECT r.id FROM flow_run r WHERE "+both+page+")")
-		args = append(append(args, given...), state.args...)
-	}
-	return selectRun + " WHERE r.id IN (" + strings.Join(branches, " UNION ") + ")" + page, args, nil
-}
-
-// condition is a piece of SQL with what it binds.
-type condition struct {
-	text string
-	args []any
-}
-
-func (s *Store) runConditions(ctx context.Context, f RunFilter) (where []string, args []any, err error) {
-	add := func(condition string, values ...any) {
-		where, args = append(where, condition), append(args, values...)
-	}
-	if f.Deployment != "" {
-		d, err := s.Deployment(ctx, f.Deployment)
-		if err != nil {
-			return nil, nil, err
-		}
-		add("r.deployment_id = ?", d.ID)
-	}
-	if f.Flow != "" {
-		add("r.flow_id = (SELECT id FROM flow WHERE name = ?)", f.Flow)
-	}
-	if f.Pool != "" {
-		p, err := poolByName(ctx, s.reader, f.Pool)
-		if err != nil {
-			return nil, nil, err
-		}
-		add("r.work_queue_id IN (SELECT id FROM work_queue WHERE work_pool_id = ?)", p.ID)
-	}
-	if !f.Since.IsZero() {
-		add("r.id >= ?", firstID(f.Since))
-	}
-	if !f.Until.IsZero() {
-		add("r.id < ?", firstID(f.Until))
-	}
-	return where, args, nil
-}
-
 // firstID is the smallest UUIDv7 of a millisecond: ids are in order of creation.
 func firstID(at time.Time) ID {
 	id := ID{6: 0x70, 8: 0x80}
@@ -246,57 +160,6 @@ func firstID(at time.Time) ID {
 		id[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // one byte at a time
 	}
 	return id
-}
-
-// stateConditions makes SQL of state types and names, Late among them. A name
-// comes with its type, which has an index.
-func (s *Store) stateConditions(states []string) (list []condition, err error) {
-	for _, state := range states {
-		switch name := stateName(state); name {
-		case "":
-			return nil, unknownState(state)
-		case NameLate:
-			list = append(list, condition{
-				"r.state_type = 'SCHEDULED' AND r.state_name = 'Scheduled' AND r.due < ?",
-				[]any{micros(s.Clock().Add(-LateAfter))},
-			})
-		case NameAwaitingRetry:
-			list = append(list, condition{"r.state_type = 'SCHEDULED' AND r.state_name = ?", []any{name}})
-		case NameTimedOut:
-			list = append(list, condition{"r.state_type = 'FAILED' AND r.state_name = ?", []any{name}})
-		default:
-			list = append(list, condition{"r.state_type = ?", []any{name}})
-		}
-	}
-	return list, nil
-}
-
-// stateName gives a type in capitals, another state's name, or "".
-func stateName(text string) string {
-	for _, t := range StateTypes {
-		if strings.EqualFold(text, string(t)) {
-			return string(t)
-		}
-	}
-	for _, name := range []string{NameLate, NameAwaitingRetry, NameTimedOut} {
-		if strings.EqualFold(text, name) {
-			return name
-		}
-	}
-	return ""
-}
-
-func unknownState(text string) error {
-	known := []string{NameLate, NameAwaitingRetry, NameTimedOut}
-	for _, t := range StateTypes {
-		known = append(known, stateNames[t])
-	}
-	e := invalid("no state %q", text)
-	if near := Nearest(text, known); near != "" {
-		e.Hint = append(e.Hint, fmt.Sprintf("did you mean %q?", near))
-	}
-	e.Hint = append(e.Hint, "the states are: "+strings.Join(known, ", "))
-	return e
 }
 
 // LiveRuns lists every run that has an owner, oldest first.

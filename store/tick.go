@@ -80,9 +80,10 @@ func (t *tx) tickTaken(d Deployment, slug string, tick int64) (taken bool, err e
 }
 
 func (t *tx) insertTick(d Deployment, s DeploymentSchedule, tick int64) error {
+	parameters, sources := layered(layer{FromDeployment, d.Parameters}, layer{FromSchedule, s.Parameters})
 	_, err := t.insertRow(newRun{
 		flow: d.FlowID, deployment: d.ID, deploymentName: d.FullName, queue: d.queueID,
-		parameters: d.Parameters.Over(s.Parameters), tags: d.Tags, due: s.due(d, tick), createdBy: BySchedule,
+		parameters: parameters, sources: sources, tags: d.Tags, due: s.due(d, tick), createdBy: BySchedule,
 		slug: s.Slug, tick: tick,
 	}, NewState(Scheduled, ""))
 	return err
@@ -124,15 +125,17 @@ func (t *tx) unplan(s *DeploymentSchedule) error {
 // refresh gives the waiting tick what its deployment says now.
 func (t *tx) refresh(d Deployment, s DeploymentSchedule) error {
 	tick := micros(*s.Next)
+	parameters, sources := layered(layer{FromDeployment, d.Parameters}, layer{FromSchedule, s.Parameters})
 	_, err := t.exec(`
 		UPDATE flow_run INDEXED BY flow_run_tick
-		   SET parameters = ?1, tags = ?2, work_queue_id = ?3, expected_start_time = ?4, due = ?4, updated = ?5
+		   SET parameters = ?1, tags = ?2, work_queue_id = ?3, expected_start_time = ?4, due = ?4, updated = ?5,
+		       parameter_sources = ?9
 		 WHERE deployment_id = ?6
 		   AND schedule_slug = ?7
 		   AND scheduled_for = ?8
 		   AND state_type = 'SCHEDULED'
 		   AND attempt = 0`,
-		d.Parameters.Over(s.Parameters).text(), asJSON(d.Tags), d.queueID, s.due(d, tick), t.now, d.ID, s.Slug, tick)
+		parameters.text(), asJSON(d.Tags), d.queueID, s.due(d, tick), t.now, d.ID, s.Slug, tick, sources)
 	return err
 }
 

@@ -1,0 +1,12 @@
+-- Runs are listed by the time at which they were meant to start.
+CREATE INDEX flow_run_at ON flow_run (expected_start_time, id);
+CREATE INDEX flow_run_at_state ON flow_run (state_type, expected_start_time, id);
+CREATE INDEX flow_run_at_deployment ON flow_run (deployment_id, expected_start_time, id);
+CREATE INDEX flow_run_at_flow ON flow_run (flow_id, expected_start_time, id);
+CREATE INDEX flow_run_at_queue ON flow_run (work_queue_id, expected_start_time, id);
+CREATE INDEX flow_run_at_worker ON flow_run (worker_name, expected_start_time, id)
+	WHERE worker_name IS NOT NULL;
+
+-- Which layer gave a parameter, by its name: deployment, schedule or run. Empty
+-- where an older binary made the run.
+ALTER TABLE flow_run ADD COLUMN parameter_sources TEXT NOT NULL DEFAULT '{}' CHECK (json_type(parameter_sources) = 'object');
