@@ -12,7 +12,7 @@ type flowRunRetryCmd struct {
 	FlowRun      string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest."`
 	Watch        bool   `help:"Follow its log to the end; the exit code says how it ended."`
 	WatchTimeout string `placeholder:"TIME" help:"Stop watching after this time (exit code 124)."`
-	Output       string `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print the run: table, json, yaml, name."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -23,7 +23,7 @@ func (flowRunRetryCmd) Help() string {
 }
 
 func (c flowRunRetryCmd) Run(a *app) error {
-	as := runCmd{Watch: c.Watch, WatchTimeout: c.WatchTimeout, Output: c.Output}
+	as := runCmd{Watch: c.Watch, WatchTimeout: c.WatchTimeout, outputFlag: c.outputFlag}
 	limit, err := as.watchLimit()
 	if err != nil {
 		return err
@@ -118,8 +118,13 @@ func (c deploymentDeleteCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if all > 0 {
+	if all > 0 || len(d.Schedules) > 0 {
 		a.say("deleting %s touches:", d.FullName)
+	}
+	if n := len(d.Schedules); n > 0 {
+		a.say("  %s, which will not fire any more", plural(n, "schedule"))
+	}
+	if all > 0 {
 		a.sayTouched(store.Touched{Waiting: waiting, Running: running}, "to be cancelled")
 		kept := "kept in the history"
 		if c.WithRuns {
