@@ -40,7 +40,7 @@ func (c flowRunCancelCmd) Run(a *app) error {
 	if err := c.cancel(a, s, runs); err != nil {
 		return err
 	}
-	if c.Output != "table" {
+	if c.machine() || c.Output == "name" {
 		return list[store.Run]{items: a.masked(s, runs), name: func(r store.Run) string { return r.ID.String() }}.print(a.IO, c.outputFlag)
 	}
 	for _, run := range runs {

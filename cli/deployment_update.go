@@ -139,10 +139,10 @@ func (a *app) sayMoves(s *store.Store, d store.Deployment, c store.DeploymentCha
 		return nil
 	}
 	if waiting > 0 {
-		a.say("%s stay as they were made: pool, queue and parameters hold for new ones", plural(waiting, "waiting run"))
+		a.say("not touched: %s, as they were made", plural(waiting, "waiting run"))
 	}
 	if running > 0 {
-		a.say("%s go on to their end", plural(running, "running run"))
+		a.say("not touched: %s", plural(running, "running run"))
 	}
 	return nil
 }

@@ -82,6 +82,9 @@ type errorBody struct {
 	Hint    string `json:"hint"`
 }
 
+// errorPrefix begins an error's line.
+const errorPrefix = "runnel: "
+
 // report tells an error on stderr: as an object where JSON is wanted, else as
 // a line with its hints below.
 func (s *IO) report(err error, asJSON bool) {
@@ -95,7 +98,7 @@ func (s *IO) report(err error, asJSON bool) {
 		_ = encodeJSON(s.Err, object, "")
 		return
 	}
-	s.say("%s %s", s.colour(s.ErrTerminal, red, "runnel:"), elide(message))
+	s.say("%s%s", s.colour(s.ErrTerminal, red, strings.TrimSpace(errorPrefix))+" ", elide(message))
 	for _, line := range hint {
 		s.say("  %s", line)
 	}

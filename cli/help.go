@@ -36,7 +36,7 @@ func (a *app) printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 // rootHelp fits a terminal of 24 lines: the commands by what they are for, and
 // those that are marked brief only by name.
 func (a *app) rootHelp(root *kong.Node) {
-	a.print("%s\nUsage: runnel COMMAND [flags]\n", root.Help)
+	a.print("%s\nUsage: runnel COMMAND [flags]      New here: runnel quickstart\n", root.Help)
 	group := ""
 	var brief []string
 	for _, node := range root.Children {
@@ -51,7 +51,7 @@ func (a *app) rootHelp(root *kong.Node) {
 		a.print("%-8s %-11s %s", shown, node.Name, node.Help)
 	}
 	a.print("%-8s %s", "Also", strings.Join(brief, ", "))
-	a.print("\nWith all: --db FILE, --no-color, --no-prompt. On a terminal, runnel alone: status.")
+	a.print("\nWith all: --db FILE, --no-color, --no-prompt. In a terminal, runnel: status.")
 	a.print("More: runnel COMMAND --help; runnel help exit-codes, environment, states.")
 }
 

@@ -55,7 +55,9 @@ func (c poolCreateCmd) Run(a *app) error {
 		return err
 	}
 	err = a.printChanged(p, p.Name, c.outputFlag, fmt.Sprintf("created work pool %q (%s)", p.Name, p.ID))
-	a.say("start a worker for it: runnel worker start --pool %s", p.Name)
+	if !c.machine() && c.Output != "name" {
+		a.say("start a worker for it: runnel worker start --pool %s", p.Name)
+	}
 	return err
 }
 

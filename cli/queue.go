@@ -228,7 +228,7 @@ func (c queueTarget) setPaused(a *app, paused bool, f outputFlag) error {
 		return err
 	}
 	full := q.WorkPoolName + "/" + q.Name
-	touched, err := s.TouchedByQueue(a.ctx, q.WorkPoolName, q.Name)
+	touched, err := s.HeldByQueue(a.ctx, q)
 	if err != nil {
 		return err
 	}

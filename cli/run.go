@@ -424,7 +424,7 @@ func (a *app) here(s *store.Store, out logPrinter, work func(runner.Foreground, 
 		} else {
 			a.say("flow run %s (%s)", run.Name, run.ID.Short())
 		}
-		following.start(a.ctx, log, out)
+		following.start(a.ctx, log, out.visit)
 	}}
 	run, err := work(f, stops)
 	following.finish()

@@ -33,7 +33,9 @@ func (c scheduleUpdateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	a.sayTakenBack(d, slug)
+	if spec.Cron != "" || spec.Interval != 0 || spec.RRule != "" || spec.Timezone != "" || spec.Active != nil && !*spec.Active {
+		a.sayTakenBack(d, slug)
+	}
 	changed, warnings, err := s.UpdateSchedule(a.ctx, d.FullName, slug, spec)
 	if err != nil {
 		return err

@@ -21,13 +21,13 @@ func (statusCmd) Help() string {
 	return "On one screen of 80 by 24: the work pools and what they hold, the last 30 runs of each deployment, and what failed " +
 		"within a day. Of more than fits, deployments whose last run failed come first. -o json has all; " +
 		"-o name the ids of what failed.\n\n" +
-		"Examples:\n  runnel status\n  runnel status -o name\n  runnel status --jq '.work_pools[] | select(.late > 0) | .name'"
+		"Examples:\n  runnel status\n  runnel status -o name\n  runnel status --jq .work_pools[].late"
 }
 
 // overview is what status -o json prints.
 type overview struct {
-	Database    string             `json:"database"`
-	WorkPools   []store.PoolLoad   `json:"work_pools"`
+	Database    string           `json:"database"`
+	WorkPools   []store.PoolLoad `json:"work_pools"`
 	Deployments []deploymentLook `json:"deployments"`
 	// Failures are those that ended within a day, the newest first, and no more
 	// than failuresTold of FailureCount.
@@ -221,7 +221,7 @@ func (a *app) showBars(deployments []deploymentLook, n int) {
 		legend = append(legend, fmt.Sprintf("and %d more: runnel deployment ls", len(deployments)-n))
 	}
 	if len(legend) > 0 {
-		a.print("%s", a.colour(a.OutTerminal, faint, strings.Join(wrap(strings.Join(legend, "  "), a.Width)[:1], "")))
+		a.print("%s", a.colour(a.OutTerminal, faint, a.fit(strings.Join(legend, "  "))))
 	}
 }
 

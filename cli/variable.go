@@ -146,8 +146,8 @@ func readUnseen(terminal int) (string, error) {
 }
 
 type variableGetCmd struct {
-	Name   string `arg:"" help:"The variable."`
-	Show   bool   `help:"Print a secret, too."`
+	Name string `arg:"" help:"The variable."`
+	Show bool   `help:"Print a secret, too."`
 	outputFlag
 }
 
