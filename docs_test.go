@@ -339,11 +339,14 @@ func commandsOfHelp(t *testing.T, binary string, path ...string) (commands []str
 		return []string{strings.Join(path, " ")}
 	}
 	row := regexp.MustCompile(`(?m)^  ([a-z][a-z-]*)  `)
+	if len(path) == 0 { // by what they are for, with the brief ones in a line
+		row = regexp.MustCompile(`(?m)^[A-Z ][a-z ]{7} ([a-z][a-z-]*)  `)
+	}
 	var names []string
 	for _, found := range row.FindAllStringSubmatch(string(help), -1) {
 		names = append(names, found[1])
 	}
-	if _, more, any := strings.Cut(string(help), "\nMore: "); any {
+	if _, more, any := strings.Cut(string(help), "\nAlso     "); any && len(path) == 0 {
 		line, _, _ := strings.Cut(more, "\n")
 		names = append(names, strings.Split(line, ", ")...)
 	}

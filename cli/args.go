@@ -39,7 +39,7 @@ func rewrite(args []string) []string {
 		case "--version", "-V":
 			args = append([]string{"version"}, args[1:]...)
 		case "help":
-			args = append(slices.Clone(args[1:]), "--help")
+			args = helpArgs(args)
 		}
 	}
 	var rewritten []string

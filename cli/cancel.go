@@ -38,7 +38,7 @@ func (c flowRunCancelCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if c.Output != "table" || c.JQ != "" {
+	if c.machine() || c.Output == "name" {
 		return a.listRuns(s, runs, c.outputFlag)
 	}
 	for _, run := range runs {

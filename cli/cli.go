@@ -24,25 +24,28 @@ type grammar struct {
 	NoColor  bool   `help:"No colour."`
 	NoPrompt bool   `help:"Ask nothing. ($RUNNEL_NO_PROMPT)"`
 
-	Quickstart quickstartCmd  `cmd:"" group:"more" help:"Play the whole main job on an example, in a scratch folder."`
-	Init       initCmd        `cmd:"" help:"Write a project file for this folder."`
-	Discover   discoverCmd    `cmd:"" help:"List the flows in a folder, without running them."`
-	Deploy     deployCmd      `cmd:"" help:"Make or change a deployment of a flow."`
-	Up         upCmd          `cmd:"" help:"Deploy all of the project file, and work for its pools."`
-	Run        runCmd         `cmd:"" help:"Run a deployment, or an entrypoint here and now."`
-	Deployment deploymentCmd  `cmd:"" aliases:"deployments" help:"Look at deployments, pause and delete them."`
-	WorkPool   workPoolCmd    `cmd:"" aliases:"work-pools,pool,pools" help:"Make work pools, look at them, change them."`
-	WorkQueue  workQueueCmd   `cmd:"" aliases:"work-queues,queue,queues" help:"Order and limit the runs within a pool."`
-	Worker     workerCmd      `cmd:"" aliases:"workers" help:"Start workers, install them as services, look at them."`
-	FlowRun    flowRunCmd     `cmd:"" aliases:"flow-runs,runs" help:"Look at flow runs, read logs, cancel, retry, delete."`
-	Logs       flowRunLogsCmd `cmd:"" group:"more" help:"Print a run's log, or follow it."`
-	Variable   variableCmd    `cmd:"" group:"more" aliases:"variables" help:"Values and secrets that deployments and flows ask for by name."`
-	Why        whyCmd         `cmd:"" help:"Say in a sentence what a run waits for, or how it ended."`
-	Schema     schemaCmd      `cmd:"" group:"more" help:"Print the JSON Schema of the project file."`
-	DBGroup    dbCmd          `cmd:"" group:"more" name:"db" help:"Measure the database, back it up, restore and prune it."`
-	Doctor     doctorCmd      `cmd:"" group:"more" help:"Look at all that runnel needs, and say what to mend."`
-	Completion completionCmd  `cmd:"" group:"more" help:"Print what makes bash, zsh or fish complete its words."`
-	VersionCmd versionCmd     `cmd:"" group:"more" name:"version" help:"Print the version."`
+	// The groups of the help, in their order. What is brief there is only named.
+	Quickstart quickstartCmd  `cmd:"" group:"Start" help:"Play the whole main job on an example."`
+	Init       initCmd        `cmd:"" group:"Start" help:"Write a project file for this folder."`
+	Discover   discoverCmd    `cmd:"" group:"Start" help:"List the flows in a folder, without running them."`
+	Deploy     deployCmd      `cmd:"" group:"Deploy" help:"Make or change a deployment of a flow."`
+	Up         upCmd          `cmd:"" group:"Deploy" help:"Deploy all of the project file, and work for its pools."`
+	Deployment deploymentCmd  `cmd:"" group:"Deploy" aliases:"deployments" help:"Look at deployments and schedules, change them."`
+	Variable   variableCmd    `cmd:"" group:"Deploy" brief:"" aliases:"variables" help:"Values and secrets that deployments and flows ask for by name."`
+	Schema     schemaCmd      `cmd:"" group:"Deploy" brief:"" help:"Print the JSON Schema of the project file."`
+	Run        runCmd         `cmd:"" group:"Run" help:"Run a deployment, or an entrypoint here and now."`
+	Worker     workerCmd      `cmd:"" group:"Run" aliases:"workers" help:"Start workers, install them as services, look at them."`
+	WorkPool   workPoolCmd    `cmd:"" group:"Run" aliases:"work-pools,pool,pools" help:"Make work pools, look at them, change them."`
+	WorkQueue  workQueueCmd   `cmd:"" group:"Run" aliases:"work-queues,queue,queues" help:"Order and limit the runs within a pool."`
+	Status     statusCmd      `cmd:"" group:"Look" help:"Show on one screen what runs, waits, failed, comes next."`
+	FlowRun    flowRunCmd     `cmd:"" group:"Look" aliases:"flow-runs,runs" help:"Look at flow runs, read logs, cancel, retry, delete."`
+	Logs       flowRunLogsCmd `cmd:"" group:"Look" brief:"" help:"Print a run's log, or follow it."`
+	Why        whyCmd         `cmd:"" group:"Look" help:"Say in a sentence what a run waits for, or a pool."`
+	Doctor     doctorCmd      `cmd:"" group:"Operate" help:"Look at all that runnel needs, and say what to mend."`
+	DBGroup    dbCmd          `cmd:"" group:"Operate" name:"db" help:"Measure the database, back it up, restore and prune it."`
+	Completion completionCmd  `cmd:"" group:"Operate" brief:"" help:"Print what makes bash, zsh or fish complete its words."`
+	HelpCmd    helpCmd        `cmd:"" group:"Operate" brief:"" name:"help" help:"Explain a command, or exit-codes, environment, states."`
+	VersionCmd versionCmd     `cmd:"" group:"Operate" brief:"" name:"version" help:"Print the version."`
 }
 
 // app is what a command works with.
@@ -89,7 +92,7 @@ func (a *app) run(args []string) (err error) {
 		}
 	}()
 	if len(args) == 0 {
-		args = []string{"--help"}
+		args = a.nothingAsked()
 	}
 	command, err := a.parse(&g, args,
 		kong.Name("runnel"),
@@ -117,6 +120,16 @@ func (a *app) run(args []string) (err error) {
 		err = c.habit(err)
 	}
 	return err
+}
+
+// nothingAsked is what runnel alone does: on a terminal, once there is
+// something to look at, it shows how things stand.
+func (a *app) nothingAsked() []string {
+	a.path = a.Env("RUNNEL_DB")
+	if a.OutTerminal && a.hasDatabase() {
+		return []string{"status"}
+	}
+	return []string{"--help"}
 }
 
 // store opens the database at its first use. A command that makes one says where.

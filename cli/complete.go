@@ -200,6 +200,7 @@ func (p *position) argument(typed string) []candidate {
 var namesOf = map[string][]string{
 	"deployment": {store.DeploymentNames},
 	"target":     {store.DeploymentNames},
+	"what":       {store.RunNames, store.DeploymentNames, store.PoolNames},
 	"run":        {store.RunNames, store.DeploymentNames},
 	"runs":       {store.RunNames, store.DeploymentNames},
 	"after":      {store.RunNames},

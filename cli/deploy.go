@@ -36,7 +36,7 @@ type deployCmd struct {
 	CreatePools bool   `help:"Make the work pools that are missing."`
 	DryRun      bool   `help:"Print the plan and change nothing."`
 	ExitCode    bool   `help:"With --dry-run: exit with 4 where something would change."`
-	Output      string `short:"o" enum:"table,json,yaml" default:"table" placeholder:"FORMAT" help:"How to print the plan: table, json, yaml."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -52,7 +52,7 @@ func (deployCmd) Help() string {
 }
 
 func (c deployCmd) Run(a *app) error {
-	if c.Output == "table" && a.interactive() && c.asks(a) {
+	if !c.machine() && c.Output == "table" && a.interactive() && c.asks(a) {
 		return c.wizard(a, a.prompter())
 	}
 	job, err := c.prepare(a)
@@ -110,7 +110,7 @@ func (c deployCmd) single(n int) error {
 	kept := deployCmd{
 		Name: c.Name, All: c.All, File: c.File, Pool: c.Pool, WorkQueue: c.WorkQueue, Tag: c.Tag, JobVariable: c.JobVariable,
 		Paused: c.Paused, Build: c.Build, Prune: c.Prune, Root: c.Root, CreatePools: c.CreatePools, DryRun: c.DryRun,
-		ExitCode: c.ExitCode, Output: c.Output,
+		ExitCode: c.ExitCode, outputFlag: c.outputFlag,
 	}
 	if c.Save != nil && !*c.Save {
 		kept.Save = c.Save

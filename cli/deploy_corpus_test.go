@@ -111,7 +111,7 @@ func corpusJob(t *testing.T, file string) (*deployJob, string, error) {
 		In: strings.NewReader(""), Out: &out, Err: &out, Width: 80, Dir: folder, Clock: time.Now, Environ: environ,
 		Env: func(string) string { return "" },
 	}}
-	j := &deployJob{app: a, c: deployCmd{All: true, DryRun: true, File: path, Output: "table"}}
+	j := &deployJob{app: a, c: deployCmd{All: true, DryRun: true, File: path, outputFlag: asTable}}
 	if err := j.find(); err != nil {
 		return nil, folder, err
 	}

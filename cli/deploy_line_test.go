@@ -27,10 +27,10 @@ func TestALineIsReadAsItWasWritten(t *testing.T) {
 		rapid.SampledFrom([]string{"-1", "--all", "0 2,14 * * *", "a=b", `{"a": 1}`, "ünï"}),
 	)
 	rapid.Check(t, func(t *rapid.T) {
-		c := deployCmd{Output: "table"}
+		c := deployCmd{outputFlag: asTable}
 		value := reflect.ValueOf(&c).Elem()
 		fill(t, value, text)
-		c.Output = rapid.SampledFrom([]string{"table", "json", "yaml"}).Draw(t, "output")
+		c.Output, c.JQ = rapid.SampledFrom([]string{"table", "json", "csv"}).Draw(t, "output"), ""
 		c.File, c.Root = rapid.SampledFrom([]string{"", "/a b/runnel.yaml"}).Draw(t, "file"), ""
 		if got := parseDeploy(t, c.words()); !reflect.DeepEqual(got, c) {
 			t.Fatalf("%q\ngives %+v\nnot   %+v", c.words(), got, c)
@@ -85,7 +85,7 @@ func TestALineIsForAShell(t *testing.T) {
 	yes := true
 	c := deployCmd{
 		Entrypoint: "flows/report.py:folder_report", Name: []string{"at night"}, Pool: "p",
-		Param: []string{"who=it's"}, Paused: &yes, Output: "table",
+		Param: []string{"who=it's"}, Paused: &yes, outputFlag: asTable,
 		scheduleFlags: scheduleFlags{ruleFlags: ruleFlags{Cron: []string{"0 2,14 * * *"}}},
 	}
 	want := `runnel deploy flows/report.py:folder_report -n 'at night' -p p --param 'who=it'\''s' --paused --cron '0 2,14 * * *'`

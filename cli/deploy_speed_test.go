@@ -83,7 +83,7 @@ func timeDeploy(t *testing.T, folder, db, want string) time.Duration {
 	}
 	defer s.Close() //nolint:errcheck // a test's
 	began := time.Now()
-	if err := (deployCmd{All: true, CreatePools: true, Output: "table"}).Run(a); err != nil {
+	if err := (deployCmd{All: true, CreatePools: true, outputFlag: asTable}).Run(a); err != nil {
 		t.Fatal(err)
 	}
 	took := time.Since(began)

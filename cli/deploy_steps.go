@@ -90,7 +90,7 @@ func (j *deployJob) build() error {
 	if len(rows) == 0 {
 		return nil
 	}
-	if j.c.Output == "table" {
+	if !j.c.machine() && j.c.Output == "table" {
 		j.header()
 		j.listSteps()
 	}

@@ -13,6 +13,7 @@ type deploymentCmd struct {
 	Ls       deploymentLsCmd      `cmd:"" aliases:"list" help:"List the deployments."`
 	Inspect  deploymentInspectCmd `cmd:"" help:"Show one deployment."`
 	Run      runCmd               `cmd:"" help:"Make a flow run of a deployment: the same as runnel run."`
+	Update   deploymentUpdateCmd  `cmd:"" help:"Change its pool, parameters, limits and such."`
 	Pause    deploymentPauseCmd   `cmd:"" help:"Start no runs of it until it is resumed."`
 	Resume   deploymentResumeCmd  `cmd:"" help:"Lift a pause."`
 	Delete   deploymentDeleteCmd  `cmd:"" aliases:"rm" help:"Delete a deployment; the history of its runs stays."`
@@ -234,6 +235,7 @@ func (a *app) showParameters(d store.Deployment) {
 
 type deploymentPauseCmd struct {
 	Deployment string `arg:"" help:"flow/name, or the name alone where it is unique."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -241,10 +243,11 @@ func (deploymentPauseCmd) Help() string {
 	return "A redeploy does not lift it.\n\nExamples:\n  runnel deployment pause folder-report/nightly\n  runnel deployment pause nightly"
 }
 
-func (c deploymentPauseCmd) Run(a *app) error { return a.setPaused(c.Deployment, true) }
+func (c deploymentPauseCmd) Run(a *app) error { return a.setPaused(c.Deployment, true, c.outputFlag) }
 
 type deploymentResumeCmd struct {
 	Deployment string `arg:"" help:"flow/name, or the name alone where it is unique."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -252,24 +255,55 @@ func (deploymentResumeCmd) Help() string {
 	return "Examples:\n  runnel deployment resume folder-report/nightly\n  runnel deployment resume nightly"
 }
 
-func (c deploymentResumeCmd) Run(a *app) error { return a.setPaused(c.Deployment, false) }
+func (c deploymentResumeCmd) Run(a *app) error { return a.setPaused(c.Deployment, false, c.outputFlag) }
 
-func (a *app) setPaused(target string, paused bool) error {
-	s, err := a.store()
+func (a *app) setPaused(target string, pause bool, f outputFlag) error {
+	s, d, err := a.settledDeployment(target)
 	if err != nil {
 		return err
 	}
-	d, err := s.PauseDeployment(a.ctx, target, paused)
-	if err != nil {
+	if pause {
+		if err := a.sayHeldDeployment(s, d); err != nil {
+			return err
+		}
+	}
+	if _, err := s.PauseDeployment(a.ctx, d.FullName, pause); err != nil {
 		return err
 	}
-	if paused {
-		a.print("paused %s", d.FullName)
+	if d, err = s.Deployment(a.ctx, d.FullName); err != nil {
+		return err
+	}
+	if pause {
+		err = a.printChanged(d.Masked(), d.FullName, f, "paused "+d.FullName)
 		a.say("lift it: runnel deployment resume %s", store.Quote(d.FullName))
-		return nil
+		return err
 	}
-	a.print("resumed %s", d.FullName)
+	err = a.printChanged(d.Masked(), d.FullName, f, "resumed "+d.FullName)
+	a.sayNext(d)
 	a.ring(s, d.WorkPoolName)
+	return err
+}
+
+// sayHeldDeployment tells what a pause of it touches: ticks are taken back,
+// runs that somebody made wait on.
+func (a *app) sayHeldDeployment(s *store.Store, d store.Deployment) error {
+	waiting, running, _, err := s.TouchedByDeployment(a.ctx, d)
+	if err != nil {
+		return err
+	}
+	ticks := 0
+	for _, one := range d.Schedules {
+		if one.Next != nil {
+			ticks++
+		}
+	}
+	if ticks+waiting+running > 0 {
+		a.say("pausing %s touches:", d.FullName)
+	}
+	if ticks > 0 {
+		a.say("  %s, whose next run is taken back", plural(ticks, "schedule"))
+	}
+	a.sayTouched(store.Touched{Waiting: max(0, waiting-ticks), Running: running}, "held until it is resumed")
 	return nil
 }
 

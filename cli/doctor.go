@@ -49,7 +49,7 @@ func (c doctorCmd) Run(a *app) error {
 		return err
 	}
 	if d.store != nil {
-		for _, look := range []func() error{d.file, d.permissions, d.workers, d.owners, d.strays, d.deployments} {
+		for _, look := range []func() error{d.file, d.permissions, d.slept, d.workers, d.owners, d.strays, d.deployments} {
 			if err := look(); err != nil {
 				return err
 			}

@@ -72,7 +72,7 @@ func (d *doctor) disk() {
 	folder := filepath.Dir(d.store.Path())
 	disk, err := store.DiskOf(folder)
 	if err != nil {
-		d.say(checkWarn, "disk", err.Error(), "")
+		d.say(checkWarn, "disk", err.Error(), "see it yourself: df "+store.Quote(folder))
 		return
 	}
 	message := fmt.Sprintf("%s of %s free", bytesText(disk.Free), bytesText(disk.Total))
@@ -111,17 +111,51 @@ func (d *doctor) permissions() error {
 	return nil
 }
 
+// asleepDays is how far back the doctor looks for a machine that slept.
+const asleepDays = 7
+
+// slept checks that the machine was awake: asleep it runs nothing.
+func (d *doctor) slept() error {
+	sleeps, err := d.store.Sleeps(d.ctx, d.Clock().AddDate(0, 0, -asleepDays))
+	if err != nil {
+		return err
+	}
+	if len(sleeps) == 0 {
+		d.say(checkOK, "sleep", fmt.Sprintf("no worker's machine slept within %d days", asleepDays), "")
+		return nil
+	}
+	whole, last := time.Duration(0), sleeps[0]
+	for _, s := range sleeps {
+		whole += s.To.Sub(s.From)
+	}
+	mend := "sudo systemctl mask sleep.target suspend.target hibernate.target"
+	if runtime.GOOS == "darwin" {
+		mend = "sudo pmset -a sleep 0"
+	}
+	d.say(checkWarn, "sleep", fmt.Sprintf("this machine slept %s in %s within %d days, last %s: nothing ran meanwhile",
+		duration(whole), times(len(sleeps)), asleepDays, timesText(last.From, last.To)), mend)
+	return nil
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "one stretch"
+	}
+	return fmt.Sprintf("%d stretches", n)
+}
+
 // workers checks that those who shall work do, and can be woken.
 func (d *doctor) workers() error {
 	workers, err := d.store.Workers(d.ctx, "")
 	if err != nil {
 		return err
 	}
-	online := 0
+	online, deaf := 0, 0
 	for _, w := range workers {
 		start := "runnel worker start --pool " + w.WorkPoolName
 		switch {
 		case w.Status == store.Online && !runner.Hears(d.store.Folder(), w.ID):
+			deaf++
 			d.say(checkRed, "doorbell", fmt.Sprintf("worker %s does not hear its bell: it looks once a second", w.Name),
 				fmt.Sprintf("start it anew: kill -HUP %d; %s", w.PID, start))
 		case w.Status == store.Online:
@@ -131,6 +165,9 @@ func (d *doctor) workers() error {
 		case w.Ended == nil:
 			d.say(checkWarn, "workers", fmt.Sprintf("worker %s was killed: last seen %s", w.Name, d.ago(w.LastSeen)), start)
 		}
+	}
+	if deaf == 0 {
+		d.say(checkOK, "doorbell", plural(online, "worker")+" can be woken", "")
 	}
 	pools, err := d.store.WorkPools(d.ctx)
 	if err != nil {

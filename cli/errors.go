@@ -10,7 +10,7 @@ import (
 )
 
 // The exit codes. A run's own end has three, so that scripts can tell them
-// apart: docs and `runnel --help` list them.
+// apart: `runnel help exit-codes` lists them.
 const (
 	exitDone        = 0
 	exitFailed      = 1
@@ -60,13 +60,6 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// codeWords names the exit codes for programs.
-var codeWords = map[int]string{
-	exitFailed: "failed", exitUsage: "usage", exitNotFound: store.NotFound, exitRefused: "refused",
-	exitRunFailed: "run_failed", exitCancelled: "run_cancelled", exitCrashed: "run_crashed",
-	exitTimeout: "timeout", exitInterrupted: "interrupted",
-}
-
 // elide keeps the beginning and the end of a message that echoes something
 // very long: what is wrong with it most often stands behind it.
 func elide(message string) string {
@@ -89,6 +82,9 @@ type errorBody struct {
 	Hint    string `json:"hint"`
 }
 
+// errorPrefix begins an error's line.
+const errorPrefix = "runnel: "
+
 // report tells an error on stderr: as an object where JSON is wanted, else as
 // a line with its hints below.
 func (s *IO) report(err error, asJSON bool) {
@@ -102,7 +98,7 @@ func (s *IO) report(err error, asJSON bool) {
 		_ = encodeJSON(s.Err, object, "")
 		return
 	}
-	s.say("%s %s", s.colour(s.ErrTerminal, red, "runnel:"), elide(message))
+	s.say("%s%s", s.colour(s.ErrTerminal, red, strings.TrimSpace(errorPrefix))+" ", elide(message))
 	for _, line := range hint {
 		s.say("  %s", line)
 	}
@@ -111,7 +107,7 @@ func (s *IO) report(err error, asJSON bool) {
 func describe(err error) (message string, hint []string, code string) {
 	var exit *exitError
 	var known *store.Error
-	code = codeWords[exitCode(err)]
+	code = codeWord(exitCode(err))
 	switch {
 	case errors.As(err, &exit):
 		return exit.message, exit.hint, code

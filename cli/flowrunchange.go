@@ -14,7 +14,7 @@ type flowRunRetryCmd struct {
 	Watch        bool   `help:"Follow its log to the end; the exit code says how it ended."`
 	WatchTimeout string `placeholder:"TIME" help:"Stop watching after this time (exit code 124)."`
 	yesFlag
-	Output string `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print the run: table, json, yaml, name."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -63,7 +63,7 @@ func (c flowRunRetryCmd) Run(a *app) error {
 
 // one is a run that is named: it may be watched, or be of an entrypoint.
 func (c flowRunRetryCmd) one(a *app, s *store.Store) error {
-	as := runCmd{Watch: c.Watch, WatchTimeout: c.WatchTimeout, Output: c.Output}
+	as := runCmd{Watch: c.Watch, WatchTimeout: c.WatchTimeout, outputFlag: c.outputFlag}
 	limit, err := as.watchLimit()
 	if err != nil {
 		return err
@@ -122,12 +122,12 @@ func (c flowRunRetryCmd) retried(a *app, s *store.Store, done store.Changed) err
 	if more := len(done.Left) - shownRuns; more > 0 {
 		a.say("left: %s more", count(more))
 	}
-	if c.Output != "table" {
+	if c.machine() || c.Output == "name" {
 		runs, err := a.runsByID(s, done.IDs)
 		if err != nil {
 			return err
 		}
-		return a.listRuns(s, runs, outputFlag{Output: c.Output})
+		return a.listRuns(s, runs, c.outputFlag)
 	}
 	a.print("%s due again", map[bool]string{true: "1 run is", false: count(len(done.IDs)) + " runs are"}[len(done.IDs) == 1])
 	return nil
@@ -206,8 +206,13 @@ func (c deploymentDeleteCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if all > 0 {
+	if all > 0 || len(d.Schedules) > 0 {
 		a.say("deleting %s touches:", d.FullName)
+	}
+	if n := len(d.Schedules); n > 0 {
+		a.say("  %s, which will not fire any more", plural(n, "schedule"))
+	}
+	if all > 0 {
 		a.sayTouched(store.Touched{Waiting: waiting, Running: running}, "to be cancelled")
 		kept := "kept in the history"
 		if c.WithRuns {

@@ -33,31 +33,26 @@ func (a *app) printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	return nil
 }
 
-// rootHelp fits a terminal of 24 lines: the commands of the group "more" are
-// only named.
+// rootHelp fits a terminal of 24 lines: the commands by what they are for, and
+// those that are marked brief only by name.
 func (a *app) rootHelp(root *kong.Node) {
-	a.print("%s\n\nUsage: runnel COMMAND [flags]\n", root.Help)
-	var more []string
-	var rows [][2]string
-	for _, row := range commandRows(root) {
-		if isMore(root, row[0]) {
-			more = append(more, row[0])
+	a.print("%s\nUsage: runnel COMMAND [flags]      New here: runnel quickstart\n", root.Help)
+	group := ""
+	var brief []string
+	for _, node := range root.Children {
+		if node.Tag.Has("brief") {
+			brief = append(brief, node.Name)
 			continue
 		}
-		rows = append(rows, row)
+		shown := ""
+		if node.Tag.Group != group {
+			group, shown = node.Tag.Group, node.Tag.Group
+		}
+		a.print("%-8s %-11s %s", shown, node.Name, node.Help)
 	}
-	a.columns(rows)
-	a.print("More: %s\n", strings.Join(more, ", "))
-	a.columns(flagRows(root.Flags)[1:]) // --help is named below
-	a.print("\nNew here: runnel quickstart. Of one command: runnel COMMAND --help.")
-	a.print("Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused; of a run that was")
-	a.print("watched: 5 failed, 6 cancelled, 7 crashed; 124 watching timed out, 130 interrupted.")
-}
-
-func isMore(root *kong.Node, name string) bool {
-	return slices.ContainsFunc(root.Children, func(n *kong.Node) bool {
-		return n.Name == name && n.Tag != nil && n.Tag.Group == "more"
-	})
+	a.print("%-8s %s", "Also", strings.Join(brief, ", "))
+	a.print("\nWith all: --db FILE, --no-color, --no-prompt. In a terminal, runnel: status.")
+	a.print("More: runnel COMMAND --help; runnel help exit-codes, environment, states.")
 }
 
 func (a *app) groupHelp(node *kong.Node) {

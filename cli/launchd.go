@@ -25,6 +25,9 @@ var launchd = manager{
 	},
 	stop: func(s service, _ string) [][]string { return [][]string{{"bootout", launchdTarget(s)}} },
 	see:  func(s service) string { return "tail -f " + s.Log },
+	pool: func(name string) string {
+		return "<string>--pool</string>\n\t\t<string>" + escaped(name) + "</string>"
+	},
 }
 
 func launchdLabel(s service) string { return "runnel." + s.Name }

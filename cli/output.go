@@ -22,6 +22,9 @@ func (f outputFlag) machine() bool {
 	return f.JQ != "" || f.Output == "json" || f.Output == "jsonl" || f.Output == "yaml" || f.Output == "csv"
 }
 
+// asTable is the output for people, for commands that stand for others.
+var asTable = outputFlag{Output: "table"}
+
 // list is what an ls command prints, in whatever form.
 type list[T any] struct {
 	items   []T

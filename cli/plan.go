@@ -50,8 +50,14 @@ func (n note) String() string {
 // show prints what a deploy did, or would do: a header, a line a change, a line
 // a kind of warning, and the counts.
 func (j *deployJob) show(plan store.Plan) error {
-	if j.c.Output != "table" {
-		return j.printObject(plan, outputFlag{Output: j.c.Output})
+	switch {
+	case j.c.machine():
+		return j.printObject(plan, j.c.outputFlag)
+	case j.c.Output == "name":
+		for _, change := range plan.Changes {
+			j.print("%s", change.Deployment)
+		}
+		return nil
 	}
 	j.header()
 	if !plan.Applied {
@@ -293,7 +299,7 @@ func (j *deployJob) next() error {
 	if err != nil {
 		return err
 	}
-	told := map[string]bool{}
+	told, kept := map[string]bool{}, map[string]bool{}
 	for i, w := range j.wishes {
 		d, err := s.Deployment(j.ctx, w.FlowName+"/"+w.Name)
 		if err != nil {
@@ -308,6 +314,10 @@ func (j *deployJob) next() error {
 			if line := noWorker(pool); line != "" {
 				j.say("%s", line)
 			}
+		}
+		if len(d.Schedules) > 0 && !kept[d.WorkPoolName] && !j.isService(d.WorkPoolName) {
+			kept[d.WorkPoolName] = true
+			j.say("keep one running for its schedules: runnel worker install --pool %s", d.WorkPoolName)
 		}
 		if i == len(j.wishes)-1 {
 			j.sayNext(d)

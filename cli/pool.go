@@ -26,7 +26,7 @@ type poolCreateCmd struct {
 	Description      string   `short:"d" placeholder:"TEXT" help:"What it is for."`
 	JobVariable      []string `sep:"none" placeholder:"NAME=VALUE" help:"A default for its runs, such as nice=5 or env.HOME=/x; repeatable (-jv)."`
 	Paused           bool     `help:"Start nothing until it is resumed."`
-	Output           string   `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print: table, json, yaml, name."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -54,17 +54,11 @@ func (c poolCreateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	f := outputFlag{Output: c.Output}
-	switch {
-	case f.machine():
-		return a.printObject(p, f)
-	case f.Output == "name":
-		a.print("%s", p.Name)
-		return nil
+	err = a.printChanged(p, p.Name, c.outputFlag, fmt.Sprintf("created work pool %q (%s)", p.Name, p.ID))
+	if !c.machine() && c.Output != "name" {
+		a.say("start a worker for it: runnel worker start --pool %s", p.Name)
 	}
-	a.print("created work pool %q (%s)", p.Name, p.ID)
-	a.say("start a worker for it: runnel worker start --pool %s", p.Name)
-	return nil
+	return err
 }
 
 type poolLsCmd struct {

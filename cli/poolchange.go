@@ -26,7 +26,7 @@ type poolUpdateCmd struct {
 	limitFlags
 	Description *string  `short:"d" placeholder:"TEXT" help:"What it is for."`
 	JobVariable []string `sep:"none" placeholder:"NAME=VALUE" help:"A default for its runs; repeatable (-jv). NAME=null takes one away."`
-	Output      string   `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print: table, json, yaml, name."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -57,7 +57,7 @@ func (c poolUpdateCmd) Run(a *app) error {
 		return err
 	}
 	a.ring(s, p.Name)
-	return a.printChanged(p, p.Name, c.Output, fmt.Sprintf("updated work pool %q", p.Name))
+	return a.printChanged(p, p.Name, c.outputFlag, fmt.Sprintf("updated work pool %q", p.Name))
 }
 
 func nothingGiven(flags string) error {
@@ -65,11 +65,11 @@ func nothingGiven(flags string) error {
 }
 
 // printChanged shows what a command has made of something.
-func (a *app) printChanged(value any, name, output, line string) error {
-	switch f := (outputFlag{Output: output}); {
+func (a *app) printChanged(value any, name string, f outputFlag, line string) error {
+	switch {
 	case f.machine():
 		return a.printObject(value, f)
-	case output == "name":
+	case f.Output == "name":
 		a.print("%s", name)
 	default:
 		a.print("%s", line)
@@ -79,6 +79,7 @@ func (a *app) printChanged(value any, name, output, line string) error {
 
 type poolPauseCmd struct {
 	Name string `arg:"" help:"The work pool."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -86,10 +87,11 @@ func (poolPauseCmd) Help() string {
 	return "What runs goes on.\n\nExamples:\n  runnel work-pool pause my-process-pool\n  runnel pool pause etl"
 }
 
-func (c poolPauseCmd) Run(a *app) error { return a.pausePool(c.Name, true) }
+func (c poolPauseCmd) Run(a *app) error { return a.pausePool(c.Name, true, c.outputFlag) }
 
 type poolResumeCmd struct {
 	Name string `arg:"" help:"The work pool."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -97,28 +99,52 @@ func (poolResumeCmd) Help() string {
 	return "Examples:\n  runnel work-pool resume my-process-pool\n  runnel pool resume etl"
 }
 
-func (c poolResumeCmd) Run(a *app) error { return a.pausePool(c.Name, false) }
+func (c poolResumeCmd) Run(a *app) error { return a.pausePool(c.Name, false, c.outputFlag) }
 
-func (a *app) pausePool(name string, paused bool) error {
-	s, err := a.store()
+func (a *app) pausePool(name string, paused bool, f outputFlag) error {
+	s, err := a.settled()
 	if err != nil {
 		return err
+	}
+	touched, err := s.TouchedByPool(a.ctx, name)
+	if err != nil {
+		return err
+	}
+	if paused {
+		a.sayHeld(fmt.Sprintf("pausing the work pool %q", name), touched)
 	}
 	p, err := s.PauseWorkPool(a.ctx, name, paused)
 	if err != nil {
 		return err
 	}
 	if paused {
-		a.print("paused work pool %q", p.Name)
+		err = a.printChanged(p, p.Name, f, fmt.Sprintf("paused work pool %q", p.Name))
 		a.say("lift it: runnel work-pool resume %s", p.Name)
-		return nil
+		return err
 	}
-	a.print("resumed work pool %q", p.Name)
+	err = a.printChanged(p, p.Name, f, fmt.Sprintf("resumed work pool %q", p.Name))
 	a.ring(s, p.Name)
+	a.sayFreed(touched)
 	if line := noWorker(p); line != "" {
 		a.say("%s", line)
 	}
-	return nil
+	return err
+}
+
+// sayHeld tells what a pause touches.
+func (a *app) sayHeld(doing string, t store.Touched) {
+	t.Workers = 0 // they wait
+	if !t.Nothing() {
+		a.say("%s touches:", doing)
+		a.sayTouched(t, "held until it is resumed")
+	}
+}
+
+// sayFreed tells what a resumption sets going.
+func (a *app) sayFreed(t store.Touched) {
+	if t.Waiting > 0 {
+		a.say("%s may start when due", plural(t.Waiting, "waiting run"))
+	}
 }
 
 type poolDeleteCmd struct {
@@ -180,7 +206,7 @@ func (a *app) sayTouched(t store.Touched, waiting string) {
 	case t.Running == 1:
 		a.say("  1 running run, which goes on to its end")
 	case t.Running > 1:
-		a.say("  %d running runs, which go on to their end", t.Running)
+		a.say("  %s, which go on to their end", plural(t.Running, "running run"))
 	}
 	if t.Workers > 0 {
 		a.say("  %s, which will end", plural(t.Workers, "worker"))

@@ -41,7 +41,7 @@ type queueCreateCmd struct {
 	ConcurrencyLimit *int   `short:"l" aliases:"limit" placeholder:"N" help:"At most so many runs at once."`
 	Description      string `short:"d" placeholder:"TEXT" help:"What it is for."`
 	Paused           bool   `help:"Start nothing until it is resumed."`
-	Output           string `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print: table, json, yaml, name."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -70,7 +70,7 @@ func (c queueCreateCmd) Run(a *app) error {
 	if c.Priority != nil {
 		a.sayOrder(s, pool)
 	}
-	return a.printChanged(q, pool+"/"+q.Name, c.Output, fmt.Sprintf("created work queue %s/%s with priority %d", pool, q.Name, q.Priority))
+	return a.printChanged(q, pool+"/"+q.Name, c.outputFlag, fmt.Sprintf("created work queue %s/%s with priority %d", pool, q.Name, q.Priority))
 }
 
 type queueLsCmd struct {
@@ -133,8 +133,8 @@ func (c queueInspectCmd) Run(a *app) error {
 		return err
 	}
 	full := q.WorkPoolName + "/" + q.Name
-	if c.Output != "table" {
-		return a.printChanged(q, full, c.Output, "")
+	if c.machine() || c.Output == "name" {
+		return a.printChanged(q, full, c.outputFlag, "")
 	}
 	a.pairs([][2]string{
 		{"name", q.Name},
@@ -171,7 +171,7 @@ type queueUpdateCmd struct {
 	limitFlags
 	Priority    *int    `placeholder:"N" help:"1 is the highest. One that is taken moves down."`
 	Description *string `short:"d" placeholder:"TEXT" help:"What it is for."`
-	Output      string  `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print: table, json, yaml, name."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -202,7 +202,7 @@ func (c queueUpdateCmd) Run(a *app) error {
 	if c.Priority != nil {
 		a.sayOrder(s, q.WorkPoolName)
 	}
-	return a.printChanged(q, full, c.Output, "updated work queue "+full)
+	return a.printChanged(q, full, c.outputFlag, "updated work queue "+full)
 }
 
 // sayOrder tells the priorities of a pool's queues, of which one has changed
@@ -219,41 +219,55 @@ func (a *app) sayOrder(s *store.Store, pool string) {
 	a.say("the order in %s is now: %s", pool, strings.Join(order, ", "))
 }
 
-type queuePauseCmd struct{ queueTarget }
+type queuePauseCmd struct {
+	queueTarget
+	outputFlag
+}
 
 // Help ends with examples.
 func (queuePauseCmd) Help() string {
 	return "What runs goes on.\n\nExamples:\n  runnel work-queue pause etl/slow\n  runnel queue pause slow -p etl"
 }
 
-func (c queuePauseCmd) Run(a *app) error { return c.setPaused(a, true) }
+func (c queuePauseCmd) Run(a *app) error { return c.setPaused(a, true, c.outputFlag) }
 
-type queueResumeCmd struct{ queueTarget }
+type queueResumeCmd struct {
+	queueTarget
+	outputFlag
+}
 
 // Help ends with examples.
 func (queueResumeCmd) Help() string {
 	return "Examples:\n  runnel work-queue resume etl/slow\n  runnel queue resume slow -p etl"
 }
 
-func (c queueResumeCmd) Run(a *app) error { return c.setPaused(a, false) }
+func (c queueResumeCmd) Run(a *app) error { return c.setPaused(a, false, c.outputFlag) }
 
-func (c queueTarget) setPaused(a *app, paused bool) error {
+func (c queueTarget) setPaused(a *app, paused bool, f outputFlag) error {
 	s, q, err := c.find(a)
 	if err != nil {
 		return err
 	}
 	full := q.WorkPoolName + "/" + q.Name
-	if _, err = s.PauseWorkQueue(a.ctx, q.WorkPoolName, q.Name, paused); err != nil {
+	touched, err := s.HeldByQueue(a.ctx, q)
+	if err != nil {
 		return err
 	}
 	if paused {
-		a.print("paused work queue %s", full)
-		a.say("lift it: runnel work-queue resume %s", full)
-		return nil
+		a.sayHeld("pausing the work queue "+full, touched)
 	}
-	a.print("resumed work queue %s", full)
+	if q, err = s.PauseWorkQueue(a.ctx, q.WorkPoolName, q.Name, paused); err != nil {
+		return err
+	}
+	if paused {
+		err = a.printChanged(q, full, f, "paused work queue "+full)
+		a.say("lift it: runnel work-queue resume %s", full)
+		return err
+	}
+	err = a.printChanged(q, full, f, "resumed work queue "+full)
 	a.ring(s, q.WorkPoolName)
-	return nil
+	a.sayFreed(touched)
+	return err
 }
 
 type queueDeleteCmd struct {

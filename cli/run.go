@@ -35,7 +35,7 @@ type runCmd struct {
 	Watch        bool   `help:"Follow its log to the end; the exit code says how it ended."`
 	WatchTimeout string `placeholder:"TIME" help:"Stop watching after this time (exit code 124)."`
 	Root         string `type:"path" placeholder:"DIR" help:"The project root, for an entrypoint."`
-	Output       string `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print the run: table, json, yaml, name."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -220,7 +220,7 @@ func (c runCmd) created(a *app, s *store.Store, run store.Run, existed bool) {
 }
 
 func (c runCmd) printRun(a *app, run store.Run) error {
-	switch f := (outputFlag{Output: c.Output}); {
+	switch f := c.outputFlag; {
 	case f.machine():
 		return a.printObject(a.masked(a.opened, []store.Run{run})[0], f)
 	case f.Output == "name":
@@ -247,7 +247,7 @@ func (c runCmd) watch(w watcher, run store.Run) error {
 
 // logs is where followed logs go: stdout, but for JSON's sake.
 func (c runCmd) logs(a *app) logPrinter {
-	if c.Output != "table" {
+	if c.machine() || c.Output == "name" {
 		return logPrinter{w: a.Err, terminal: a.ErrTerminal}
 	}
 	return logPrinter{w: a.Out, terminal: a.OutTerminal}
@@ -427,7 +427,7 @@ func (a *app) here(s *store.Store, out logPrinter, work func(runner.Foreground, 
 		} else {
 			a.say("flow run %s (%s)", run.Name, run.ID.Short())
 		}
-		following.start(a.ctx, log, out)
+		following.start(a.ctx, log, out.visit)
 	}, Stopping: func() { a.say("cancelling (once more leaves it no grace)") }}
 	run, err := work(f, stops)
 	following.finish()

@@ -13,9 +13,10 @@ type scheduleCmd struct {
 	Ls     scheduleLsCmd     `cmd:"" aliases:"list" help:"List the schedules of a deployment, or of all."`
 	Next   scheduleNextCmd   `cmd:"" help:"Show the coming ticks of a deployment, or of a schedule."`
 	Create scheduleCreateCmd `cmd:"" help:"Add a schedule to a deployment."`
+	Update scheduleUpdateCmd `cmd:"" help:"Change when a schedule fires, or with which parameters."`
 	Pause  schedulePauseCmd  `cmd:"" help:"Fire no tick of a schedule until it is resumed."`
 	Resume scheduleResumeCmd `cmd:"" help:"Lift a pause."`
-	Delete scheduleDeleteCmd `cmd:"" help:"Delete a schedule."`
+	Delete scheduleDeleteCmd `cmd:"" aliases:"rm" help:"Delete a schedule."`
 }
 
 type scheduleLsCmd struct {

@@ -14,7 +14,7 @@ type scheduleCreateCmd struct {
 	Param      []string `short:"p" sep:"none" placeholder:"NAME=VALUE" help:"A parameter's value in its runs, over the deployment's; repeatable. NAME:=JSON is always JSON."`
 	Params     string   `placeholder:"JSON" help:"Parameters as a JSON object, @FILE, or - for stdin."`
 	ruleFlags
-	Output string `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print the schedule: table, json, yaml, name."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -56,16 +56,15 @@ func (c scheduleCreateCmd) Run(a *app) error {
 	for _, w := range warnings {
 		a.say("note: %s", w)
 	}
-	switch c.Output {
-	case "table":
-		a.print("created schedule %s of %s: %s", made.Slug, d.FullName, made.Description)
-		a.say("next: %s", a.nextText(made, held(d)))
-	case "name":
-		a.print("%s", made.Slug)
-	default:
-		return a.printObject(deploymentSchedule{Deployment: d.FullName, DeploymentSchedule: made}, outputFlag{Output: c.Output})
-	}
-	return nil
+	return a.printSchedule(d, made, c.outputFlag, "created")
+}
+
+// printSchedule shows a schedule that was made or changed, and when it fires.
+func (a *app) printSchedule(d store.Deployment, one store.DeploymentSchedule, f outputFlag, done string) error {
+	line := fmt.Sprintf("%s schedule %s of %s: %s", done, one.Slug, d.FullName, one.Description)
+	err := a.printChanged(deploymentSchedule{Deployment: d.FullName, DeploymentSchedule: one}, one.Slug, f, line)
+	a.say("next: %s", a.nextText(one, held(d)))
+	return err
 }
 
 // spec is the one schedule of the line.
@@ -123,6 +122,7 @@ func (o oneSchedule) find(a *app) (*store.Store, store.Deployment, string, error
 
 type schedulePauseCmd struct {
 	oneSchedule
+	outputFlag
 }
 
 // Help ends with examples.
@@ -131,10 +131,11 @@ func (schedulePauseCmd) Help() string {
 		"Examples:\n  runnel deployment schedule pause folder-report/nightly\n  runnel deployment schedule pause nightly every-15m"
 }
 
-func (c schedulePauseCmd) Run(a *app) error { return c.setPaused(a, true) }
+func (c schedulePauseCmd) Run(a *app) error { return c.setPaused(a, true, c.outputFlag) }
 
 type scheduleResumeCmd struct {
 	oneSchedule
+	outputFlag
 }
 
 // Help ends with examples.
@@ -142,26 +143,30 @@ func (scheduleResumeCmd) Help() string {
 	return "Examples:\n  runnel deployment schedule resume folder-report/nightly\n  runnel deployment schedule resume nightly every-15m"
 }
 
-func (c scheduleResumeCmd) Run(a *app) error { return c.setPaused(a, false) }
+func (c scheduleResumeCmd) Run(a *app) error { return c.setPaused(a, false, c.outputFlag) }
 
-func (o oneSchedule) setPaused(a *app, pause bool) error {
+func (o oneSchedule) setPaused(a *app, pause bool, f outputFlag) error {
 	s, d, slug, err := o.find(a)
 	if err != nil {
 		return err
+	}
+	if pause {
+		a.sayTakenBack(d, slug)
 	}
 	one, err := s.PauseSchedule(a.ctx, d.FullName, slug, pause)
 	if err != nil {
 		return err
 	}
+	shown := deploymentSchedule{Deployment: d.FullName, DeploymentSchedule: one}
 	if pause {
-		a.print("paused schedule %s of %s", one.Slug, d.FullName)
-		a.say("lift it: runnel deployment schedule resume %s %s", store.Quote(d.FullName), one.Slug)
-		return nil
+		err = a.printChanged(shown, one.Slug, f, fmt.Sprintf("paused schedule %s of %s", one.Slug, d.FullName))
+		a.say("lift it: runnel deployment schedule resume %s %s", store.Quote(d.FullName), store.Quote(one.Slug))
+		return err
 	}
-	a.print("resumed schedule %s of %s", one.Slug, d.FullName)
+	err = a.printChanged(shown, one.Slug, f, fmt.Sprintf("resumed schedule %s of %s", one.Slug, d.FullName))
 	a.say("next: %s", a.nextText(one, held(d)))
 	a.ring(s, d.WorkPoolName)
-	return nil
+	return err
 }
 
 type scheduleDeleteCmd struct {
@@ -181,6 +186,7 @@ func (c scheduleDeleteCmd) Run(a *app) error {
 		return err
 	}
 	if slices.ContainsFunc(d.Schedules, func(one store.DeploymentSchedule) bool { return one.Slug == slug }) {
+		a.sayTakenBack(d, slug)
 		if err := a.confirm(fmt.Sprintf("delete the schedule %s of %s?", slug, d.FullName), c.yesFlag); err != nil {
 			return err
 		}
@@ -191,4 +197,13 @@ func (c scheduleDeleteCmd) Run(a *app) error {
 	}
 	a.print("deleted schedule %s of %s: %s", one.Slug, d.FullName, one.Description)
 	return nil
+}
+
+// sayTakenBack tells which run goes when a schedule is paused or deleted.
+func (a *app) sayTakenBack(d store.Deployment, slug string) {
+	for _, one := range d.Schedules {
+		if one.Slug == slug && one.Next != nil {
+			a.say("its run of %s is taken back", a.tickText(*one.Next, one.Timezone))
+		}
+	}
 }

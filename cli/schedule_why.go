@@ -13,18 +13,24 @@ import (
 func (a *app) nextReason(s *store.Store, d store.Deployment) (reason, error) {
 	first, found := nextOf(d)
 	if !found {
-		return reason{ID: d.ID, Name: d.FullName, Why: a.silence(d)}, nil
+		why, err := a.silence(s, d)
+		return reason{Why: why}, err
 	}
 	r, made, err := s.TickRun(a.ctx, d.ID, first.Slug, *first.Next)
 	if err != nil || !made {
-		return reason{ID: d.ID, Name: d.FullName, Why: "fires next at " + a.tickText(*first.Next, first.Timezone)}, err
+		return reason{Why: "fires next at " + a.tickText(*first.Next, first.Timezone)}, err
 	}
 	if !r.Due.After(a.Clock()) {
-		return a.reasonOf(s, r)
+		now, err := a.reasonOf(s, r)
+		now.Why = "its run " + r.Name + " is due: " + now.Why
+		return now, err
 	}
 	why := fmt.Sprintf("waits for its time, %s, by the schedule %s", a.tickText(r.Due, first.Timezone), first.Slug)
 	obstacle, err := a.obstacle(s, r)
-	return reason{r.ID, r.Name, &r.State, why + obstacle}, err
+	if obstacle != "" {
+		obstacle = "; as it stands it will not start then: " + obstacle
+	}
+	return reason{State: &r.State, Why: why + obstacle}, err
 }
 
 // obstacle is what would hold a run today if its time had come: what is
@@ -34,24 +40,40 @@ func (a *app) obstacle(s *store.Store, r store.Run) (string, error) {
 	w, err := s.Waits(a.ctx, r)
 	switch w.For {
 	case store.WaitPoolGone, store.WaitPoolPaused, store.WaitQueuePaused, store.WaitDeploymentPaused, store.WaitWorker:
-		return "; as it stands it will not start then: " + a.waitText(r, w), err
+		return a.waitText(r, w), err
 	}
 	return "", err
 }
 
-// silence is why no schedule of a deployment fires.
-func (a *app) silence(d store.Deployment) string {
-	if paused(d) {
-		return "the deployment is paused: runnel deployment resume " + store.Quote(d.FullName)
+// silence is why no schedule of a deployment fires, and what it would take for
+// it to run.
+func (a *app) silence(s *store.Store, d store.Deployment) (string, error) {
+	switch {
+	case d.WorkPoolName == "":
+		return "its work pool was deleted: runnel deployment update " + store.Quote(d.FullName) + " --pool NAME", nil
+	case paused(d):
+		return "the deployment is paused: runnel deployment resume " + store.Quote(d.FullName), nil
+	case len(d.Schedules) > 0:
+		return a.quiet(d), nil
 	}
-	if d.WorkPoolName == "" {
-		return "the deployment has no work pool, the one it had was deleted: deploy it again with --pool"
+	obstacle, err := a.obstacle(s, store.Run{DeploymentID: &d.ID, WorkPoolName: d.WorkPoolName, WorkQueueName: d.WorkQueueName})
+	if obstacle != "" {
+		return "it has no schedule, and a run of it would not start: " + obstacle, err
 	}
+	return "nothing is wrong: it has no schedule, and runs when it is told to: runnel run " + store.Quote(d.FullName), err
+}
+
+// quiet is why none of the schedules fires, with what makes each do so.
+func (a *app) quiet(d store.Deployment) string {
 	var parts []string
-	for _, s := range d.Schedules {
-		parts = append(parts, fmt.Sprintf("%s is %s", s.Slug, a.nextText(s, "")))
+	for _, one := range d.Schedules {
+		part := fmt.Sprintf("%s is %s", one.Slug, a.nextText(one, ""))
+		if one.OperatorPaused || !one.Active {
+			part += fmt.Sprintf(": runnel deployment schedule resume %s %s", store.Quote(d.FullName), store.Quote(one.Slug))
+		}
+		parts = append(parts, part)
 	}
-	return "no schedule of it fires: " + strings.Join(parts, ", ")
+	return "no schedule of it fires: " + strings.Join(parts, "; ")
 }
 
 // lateText says how late a run started, or is, and which absence of workers

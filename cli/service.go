@@ -41,7 +41,8 @@ type manager struct {
 	text func(s service) string
 	// start and stop are what the program is called with, in order.
 	start, stop func(s service, file string) [][]string
-	see         func(s service) string // the line that shows its log
+	see         func(s service) string   // the line that shows its log
+	pool        func(name string) string // how the text names its pool
 }
 
 func managerHere() (manager, error) {
@@ -177,6 +178,30 @@ func (c workerInstallCmd) check(a *app, s service, file string) error {
 	}
 	_, err = opened.WorkPool(a.ctx, s.Pool)
 	return err
+}
+
+// isService is true where a service is known that works for a pool, or where
+// there is nothing here to keep one.
+func (a *app) isService(pool string) bool {
+	m, err := managerHere()
+	if err != nil {
+		return true
+	}
+	for _, system := range []bool{false, true} {
+		s := service{Name: "*", System: system, Database: a.opened.Path()}
+		pattern, err := m.file(a, s)
+		if err != nil {
+			continue
+		}
+		files, _ := filepath.Glob(pattern)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err == nil && strings.Contains(string(text), databaseMark(s)) && strings.Contains(string(text), m.pool(pool)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // databaseMark is the line of a description that says whose it is.

@@ -36,6 +36,7 @@ var systemd = manager{
 		}
 		return "journalctl --user -u " + systemdUnit(s)
 	},
+	pool: func(name string) string { return systemdArgument("--pool") + " " + systemdArgument(name) },
 }
 
 func systemdUnit(s service) string { return "runnel-" + s.Name + ".service" }

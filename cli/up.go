@@ -17,6 +17,7 @@ import (
 type upCmd struct {
 	File  string `type:"path" aliases:"prefect-file" placeholder:"FILE" help:"The project file (default: runnel.yaml, else prefect.yaml, of the project root)."`
 	Limit *int   `short:"l" placeholder:"N" help:"At most so many runs at once, in each pool."`
+	logFlag
 }
 
 // Help ends with examples.
@@ -60,7 +61,7 @@ func (c upCmd) deployment(a *app) (deployCmd, error) {
 		return deployCmd{}, err
 	}
 	if c.File != "" || path != "" {
-		return deployCmd{All: true, File: c.File, CreatePools: true, Output: "table"}, nil
+		return deployCmd{All: true, File: c.File, CreatePools: true, outputFlag: asTable}, nil
 	}
 	result, err := discover.Walk(a.ctx, root, discover.Options{})
 	if err != nil {
@@ -76,7 +77,7 @@ func (c upCmd) deployment(a *app) (deployCmd, error) {
 	if root != a.Dir {
 		entrypoint = filepath.Join(root, entrypoint)
 	}
-	return deployCmd{Entrypoint: entrypoint, Name: []string{"default"}, Pool: "default", CreatePools: true, Output: "table"}, nil
+	return deployCmd{Entrypoint: entrypoint, Name: []string{"default"}, Pool: "default", CreatePools: true, outputFlag: asTable}, nil
 }
 
 // pools are the work pools of what was deployed, each once.
@@ -100,6 +101,7 @@ func (j *deployJob) pools() (pools []string, err error) {
 // work runs a worker for each pool, in this process, until they are told to
 // stop. One that cannot go on ends the others: their slots finish.
 func (c upCmd) work(a *app, pools []string) error {
+	c.open(a) // before the workers, which share it
 	host, _ := os.Hostname()
 	name := fmt.Sprintf("%s-%d", strings.ReplaceAll(orDash(host), "/", "-"), os.Getpid())
 	ctx, leave := context.WithCancel(a.ctx)
@@ -107,7 +109,7 @@ func (c upCmd) work(a *app, pools []string) error {
 	errs := make([]error, len(pools))
 	var all sync.WaitGroup
 	for i, pool := range pools {
-		worker := workerStartCmd{Pool: pool, Name: name, Limit: c.Limit, Type: store.PoolTypes[0]}
+		worker := workerStartCmd{Pool: pool, Name: name, Limit: c.Limit, Type: store.PoolTypes[0], logFlag: c.logFlag}
 		if len(pools) > 1 {
 			worker.Name += "-" + pool
 		}

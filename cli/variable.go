@@ -27,7 +27,7 @@ type variableSetCmd struct {
 	Value     *string `arg:"" optional:"" help:"JSON, or else text; - reads it from stdin."`
 	Secret    bool    `help:"Keep it encrypted, and mask it wherever it would be shown. Its value is text."`
 	Overwrite bool    `hidden:"" help:"Prefect's word; it is always so here."`
-	Output    string  `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print: table, json, yaml, name."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -59,16 +59,7 @@ func (c variableSetCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	f := outputFlag{Output: c.Output}
-	switch {
-	case f.machine():
-		return a.printObject(v, f)
-	case f.Output == "name":
-		a.print("%s", v.Name)
-		return nil
-	}
-	a.print("%s", setLine(old, v))
-	return nil
+	return a.printChanged(v, v.Name, c.outputFlag, setLine(old, v))
 }
 
 // setLine says what became of the variable.
@@ -155,9 +146,9 @@ func readUnseen(terminal int) (string, error) {
 }
 
 type variableGetCmd struct {
-	Name   string `arg:"" help:"The variable."`
-	Show   bool   `help:"Print a secret, too."`
-	Output string `short:"o" enum:"table,json,yaml,name" default:"table" placeholder:"FORMAT" help:"How to print: table, json, yaml, name."`
+	Name string `arg:"" help:"The variable."`
+	Show bool   `help:"Print a secret, too."`
+	outputFlag
 }
 
 // Help ends with examples.
@@ -184,8 +175,8 @@ func (c variableGetCmd) Run(a *app) error {
 			return err
 		}
 	}
-	if f := (outputFlag{Output: c.Output}); f.machine() {
-		return a.printObject(v, f)
+	if c.machine() {
+		return a.printObject(v, c.outputFlag)
 	}
 	text := store.TextOf(v.Value)
 	if a.OutTerminal {

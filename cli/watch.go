@@ -70,12 +70,12 @@ type follower struct {
 	done  chan struct{}
 }
 
-func (f *follower) start(ctx context.Context, log string, out logPrinter) {
+func (f *follower) start(ctx context.Context, log string, visit func(runner.Record) error) {
 	f.done = make(chan struct{})
 	go func() {
 		defer close(f.done)
 		// The log stays on disk, whatever becomes of the terminal.
-		_, _ = runner.FollowLog(ctx, log, 0, f.ended.Load, out.visit)
+		_, _ = runner.FollowLog(ctx, log, 0, f.ended.Load, visit)
 	}()
 }
 

@@ -12,73 +12,133 @@ import (
 )
 
 type whyCmd struct {
-	FlowRun string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest."`
+	Target string `arg:"" optional:"" name:"what" help:"A run (its id or the end of it, its name), a deployment (flow/name), a work pool, or a queue (pool/queue)."`
+	Pool   string `short:"p" placeholder:"NAME" help:"This work pool, where a run or a deployment is called so, too."`
 	outputFlag
 }
 
 // Help ends with examples.
 func (whyCmd) Help() string {
-	return "Of a deployment that has schedules it says what the next tick waits for, then how the last run ended.\n\n" +
-		"Examples:\n  runnel why amber-otter\n  runnel why folder-report/nightly"
+	return "Of a run it says what it waits for, or how it ended. Of a deployment, what its next run waits for, or why there is none, " +
+		"and then the same of its newest run. Of a work pool or a queue, what keeps its runs from starting. Where nothing is " +
+		"wrong it says so.\n\n" +
+		"Where several things have the name, a run comes before a deployment, and that before a pool.\n\n" +
+		"Examples:\n  runnel why amber-otter\n  runnel why folder-report/nightly\n  runnel why my-process-pool"
 }
 
 // reason is what why -o json prints.
 type reason struct {
-	ID    store.ID     `json:"id"`
-	Name  string       `json:"name"`
-	State *store.State `json:"state"` // null for a deployment without a coming run
-	Why   string       `json:"why"`
+	Kind    string       `json:"kind"` // flow_run, deployment, work_pool or work_queue
+	ID      store.ID     `json:"id"`
+	Name    string       `json:"name"`
+	State   *store.State `json:"state"` // of a run; of a deployment, of the run of its next tick
+	Why     string       `json:"why"`
+	LastRun *reason      `json:"last_run"` // of a deployment, where it has one
 }
+
+// The kinds of what why explains.
+const (
+	kindRun        = "flow_run"
+	kindDeployment = "deployment"
+	kindPool       = "work_pool"
+	kindQueue      = "work_queue"
+)
 
 func (c whyCmd) Run(a *app) error {
 	s, err := a.settled()
 	if err != nil {
 		return err
 	}
-	reasons, err := a.reasons(s, c.FlowRun)
-	if err != nil {
-		return err
-	}
+	r, err := c.reason(a, s)
 	switch {
+	case err != nil:
+		return err
 	case c.machine():
-		return a.printObject(reasons[0], c.outputFlag)
+		return a.printObject(r, c.outputFlag)
 	case c.Output == "name":
-		a.print("%s", reasons[0].ID)
+		a.print("%s", r.ID)
 		return nil
 	}
-	for _, r := range reasons {
-		a.print("%s: %s", r.Name, r.Why)
+	last := r
+	a.print("%s: %s", r.Name, r.Why)
+	if r.LastRun != nil {
+		last = *r.LastRun
+		a.print("%s: %s", last.Name, last.Why)
+	}
+	if last.Kind == kindRun && (last.State.Type == store.Failed || last.State.Type == store.Crashed) {
+		a.say("its log: runnel flow-run logs %s; once more: runnel flow-run retry %[1]s", last.ID.Short())
 	}
 	return nil
 }
 
-// reasons is what there is to say of a target: of a run, or of a deployment
-// that has schedules first of its next tick, then of its last run.
-func (a *app) reasons(s *store.Store, target string) ([]reason, error) {
-	d, err := s.Deployment(a.ctx, target)
-	isDeployment := err == nil && len(d.Schedules) > 0
-	if !isDeployment || !strings.Contains(target, "/") {
-		run, runErr := a.oneToRead(s, target)
-		var known *store.Error
-		if !isDeployment || !errors.As(runErr, &known) || known.Code != store.NotFound {
-			if runErr != nil {
-				return nil, runErr
-			}
-			r, err := a.reasonOf(s, run)
-			return []reason{r}, err
+// reason finds what is meant: the first of the kinds that has the name.
+func (c whyCmd) reason(a *app, s *store.Store) (reason, error) {
+	switch {
+	case c.Target != "" && c.Pool != "":
+		return reason{}, usage("--pool %s says what is meant: leave %q out", c.Pool, c.Target)
+	case c.Pool != "":
+		return a.poolReason(s, c.Pool)
+	case c.Target == "":
+		e := usage("WHAT is missing: a run, a deployment (flow/name), a work pool, or a queue (pool/queue)")
+		e.hint = []string{"see what there is: runnel status"}
+		return reason{}, e
+	}
+	finders := []func(*store.Store, string) (reason, error){a.runReason, a.deploymentReason, a.poolReason}
+	if strings.Contains(c.Target, "/") {
+		finders = []func(*store.Store, string) (reason, error){a.deploymentReason, a.queueReason}
+	}
+	e := &store.Error{Code: store.NotFound, Message: fmt.Sprintf("no run, deployment or work pool %q", c.Target)}
+	for _, find := range finders {
+		r, err := find(s, c.Target)
+		if !isNotFound(err) {
+			return r, err
 		}
+		for _, hint := range hintsOf(err) {
+			if strings.HasPrefix(hint, "did you mean") {
+				e.Hint = append(e.Hint, hint)
+			}
+		}
+	}
+	e.Hint = append(e.Hint, "see what there is: runnel status")
+	return reason{}, e
+}
+
+func hintsOf(err error) []string {
+	_, hint, _ := describe(err)
+	return hint
+}
+
+func isNotFound(err error) bool {
+	var known *store.Error
+	return errors.As(err, &known) && known.Code == store.NotFound
+}
+
+func (a *app) runReason(s *store.Store, word string) (reason, error) {
+	run, err := a.oneToRead(s, word)
+	if err != nil {
+		return reason{}, err
+	}
+	return a.reasonOf(s, run)
+}
+
+// deploymentReason tells of a deployment's next run, then of its newest.
+func (a *app) deploymentReason(s *store.Store, name string) (reason, error) {
+	d, err := s.Deployment(a.ctx, name)
+	if err != nil {
+		return reason{}, err
 	}
 	next, err := a.nextReason(s, d)
 	if err != nil {
-		return nil, err
+		return reason{}, err
 	}
-	reasons := []reason{next}
+	next.Kind, next.ID, next.Name = kindDeployment, d.ID, d.FullName
 	run, found, err := s.LastRun(a.ctx, d.ID)
 	if err != nil || !found {
-		return reasons, err
+		return next, err
 	}
 	last, err := a.reasonOf(s, run)
-	return append(reasons, last), err
+	next.LastRun = &last
+	return next, err
 }
 
 func (a *app) reasonOf(s *store.Store, r store.Run) (reason, error) {
@@ -90,7 +150,7 @@ func (a *app) reasonOf(s *store.Store, r store.Run) (reason, error) {
 	if late != "" {
 		sentence += "; " + late
 	}
-	return reason{r.ID, r.Name, &r.State, sentence}, err
+	return reason{Kind: kindRun, ID: r.ID, Name: r.Name, State: &r.State, Why: sentence}, err
 }
 
 // why says in a sentence what a run waits for, or how it ended.

@@ -7,9 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
-	"time"
 
 	"runnel/runner"
 	"runnel/store"
@@ -31,11 +29,14 @@ type workerStartCmd struct {
 	RunOnce    bool     `help:"Take what is due now, wait for it, and end."`
 	Type       string   `short:"t" default:"process" help:"What its runs are: process."`
 	CreatePool bool     `help:"Make the pool where it is missing."`
+	logFlag
 }
 
 // Help ends with examples.
 func (workerStartCmd) Help() string {
 	return "The first Ctrl-C takes no new runs and waits for those that run; the second cancels them.\n\n" +
+		"Its log goes to stderr: for people on a terminal, elsewhere a JSON object a line, unless --log-format says otherwise. " +
+		"Whoever collects it rotates it. What flows print is kept apart (flow-run logs).\n\n" +
 		"Examples:\n  runnel worker start --pool my-process-pool\n  runnel worker start -p etl -q high -q default --limit 4"
 }
 
@@ -46,6 +47,7 @@ func (c workerStartCmd) Run(a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	log := c.open(a)
 	s, err := a.settled()
 	if err != nil {
 		return err
@@ -60,7 +62,7 @@ func (c workerStartCmd) Run(a *app) error {
 		host, _ := os.Hostname()
 		c.Name = fmt.Sprintf("%s-%d", strings.ReplaceAll(orDash(host), "/", "-"), os.Getpid())
 	}
-	terminal := &workerTerminal{app: a, store: s}
+	terminal := &workerTerminal{app: a, store: s, log: log, name: c.Name, pool: c.Pool}
 	w := &runner.Worker{
 		Store: s, Name: c.Name, Pool: c.Pool, Queues: c.WorkQueue, Limit: c.Limit, RunOnce: c.RunOnce,
 		Version: Version, Maker: a.maker(s), Notify: terminal.notify,
@@ -165,134 +167,6 @@ func workerSignals(parent context.Context) (context.Context, <-chan os.Signal, f
 		signal.Stop(stops)
 		signal.Stop(hangup)
 		leave()
-	}
-}
-
-// workerTerminal shows what a worker does. Logs are read from their files by
-// goroutines of their own: a terminal that does not read holds nothing up.
-type workerTerminal struct {
-	*app
-	store   *store.Store
-	mu      sync.Mutex // whole lines
-	streams map[store.ID]*follower
-	pending sync.WaitGroup // ends that wait for the last of their output
-	lines   chan string
-	done    chan struct{}
-}
-
-// heldLines is how many lines wait for a slow terminal before they are left out.
-const heldLines = 1024
-
-func (t *workerTerminal) notify(n runner.Notice) {
-	if t.lines == nil {
-		t.open()
-	}
-	switch {
-	case n.Text != "":
-		t.line(n.Text)
-	case n.End == nil:
-		t.line(fmt.Sprintf("%s  %s started%s", t.stamp(), n.Run.Name, of(n.Run)))
-		if t.streamsOutput(n.Run) {
-			f := &follower{}
-			f.start(t.ctx, n.Log, logPrinter{w: t, prefix: n.Run.Name + " | ", terminal: t.ErrTerminal})
-			t.streams[n.Run.ID] = f
-		}
-	default:
-		t.ended(n.Run)
-	}
-}
-
-func (t *workerTerminal) open() {
-	t.streams = map[store.ID]*follower{}
-	t.lines, t.done = make(chan string, heldLines), make(chan struct{})
-	go func() {
-		defer close(t.done)
-		for line := range t.lines {
-			_, _ = t.Write([]byte(line + "\n"))
-		}
-	}()
-}
-
-// Write keeps lines whole where several write.
-func (t *workerTerminal) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.Err.Write(b)
-}
-
-func (t *workerTerminal) line(text string) {
-	select {
-	case t.lines <- safe(text):
-	default: // the terminal does not read; what happened is in the database
-	}
-}
-
-func (t *workerTerminal) ended(run store.Run) {
-	f := t.streams[run.ID]
-	delete(t.streams, run.ID)
-	text := fmt.Sprintf("%s  %s %s", t.stamp(), run.Name, t.colour(t.ErrTerminal, stateColours[string(run.State.Type)], run.State.Name))
-	if run.StartTime != nil && run.EndTime != nil {
-		text += " after " + duration(run.EndTime.Sub(*run.StartTime))
-	}
-	if run.State.Message != "" {
-		text += ": " + clean(run.State.Message)
-	}
-	if f == nil {
-		t.line(text)
-		return
-	}
-	// The end is shown after the last of the output, without waiting here.
-	f.ended.Store(true)
-	lines := t.lines
-	t.pending.Add(1)
-	go func() {
-		defer t.pending.Done()
-		<-f.done
-		select {
-		case lines <- safe(text):
-		default:
-		}
-	}()
-}
-
-func (t *workerTerminal) stamp() string { return t.Clock().Local().Format("15:04:05") }
-
-func of(run store.Run) string {
-	if run.Deployment != nil {
-		return " (" + *run.Deployment + ")"
-	}
-	return ""
-}
-
-// streamsOutput follows the job variable stream_output: true unless it says no.
-func (t *workerTerminal) streamsOutput(run store.Run) bool {
-	layers := []store.Values{run.JobVariables}
-	if run.Deployment != nil {
-		if d, err := t.store.Deployment(t.ctx, *run.Deployment); err == nil {
-			layers = append([]store.Values{d.JobVariables}, layers...)
-		}
-	}
-	v, err := store.MergeJobVariables(layers...)
-	return err != nil || v.StreamOutput == nil || *v.StreamOutput // an error: it is a template's, known when it runs
-}
-
-// closeTime is how long a worker waits for a slow terminal when it ends.
-const closeTime = 2 * time.Second
-
-func (t *workerTerminal) close() {
-	if t.lines == nil {
-		return
-	}
-	shown := make(chan struct{})
-	go func() {
-		t.pending.Wait()
-		close(t.lines)
-		<-t.done
-		close(shown)
-	}()
-	select {
-	case <-shown:
-	case <-time.After(closeTime):
 	}
 }
 

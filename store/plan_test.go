@@ -159,6 +159,15 @@ func TestNoStatementGrowsWithTheRunsThatHaveEnded(t *testing.T) {
 			}
 			wantFlat(t, query, explain(t, s, query, make([]any, strings.Count(query, "?"))...))
 		}
+		wantFlat(t, selectLoads, explain(t, s, selectLoads, 1))
+		failures := "SELECT count(*) " + failedSince
+		if plan := explain(t, s, failures, 1); !strings.Contains(plan, "flow_run_failed (end_time>?)") {
+			t.Errorf("%s is answered by\n%s", failures, plan)
+		}
+		if plan := explain(t, s, selectRecent, 30); !strings.Contains(plan, "SEARCH l USING INDEX flow_run_by_deployment (deployment_id=?)") ||
+			!strings.Contains(plan, "SEARCH r USING INDEX sqlite_autoindex_flow_run_1 (id=?)") {
+			t.Errorf("%s is answered by\n%s", selectRecent, plan)
+		}
 		wantFlat(t, selectNextDue, explain(t, s, selectNextDue, "p", "[]"))
 		for _, f := range filters {
 			wantWalks(t, s, f)

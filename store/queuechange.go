@@ -154,6 +154,11 @@ func (s *Store) TouchedByQueue(ctx context.Context, pool, name string) (Touched,
 	return touched(ctx, s.reader, "?1", q.ID)
 }
 
+// HeldByQueue is what pausing a queue holds.
+func (s *Store) HeldByQueue(ctx context.Context, q WorkQueue) (Touched, error) {
+	return touched(ctx, s.reader, "?1", q.ID)
+}
+
 func defaultStays(pool string) error {
 	e := conflict("the queue %q of a work pool cannot be deleted", DefaultQueue)
 	e.Hint = []string{"pause it: runnel work-queue pause " + pool + "/" + DefaultQueue}

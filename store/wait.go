@@ -55,6 +55,14 @@ func (s *Store) Waits(ctx context.Context, r Run) (Wait, error) {
 	return s.capacityWait(ctx, pool, queue)
 }
 
+// QueueWaits tells what any run of a queue would wait for now.
+func (s *Store) QueueWaits(ctx context.Context, pool WorkPool, queue WorkQueue) (Wait, error) {
+	if w, waits := pausedWait(pool, queue); waits {
+		return w, nil
+	}
+	return s.capacityWait(ctx, pool, queue)
+}
+
 func pausedWait(pool WorkPool, queue WorkQueue) (Wait, bool) {
 	switch {
 	case pool.IsPaused:

@@ -41,6 +41,7 @@ type figure struct {
 var figures = []figure{
 	{"size", "the stripped binary", (*bench).size},
 	{"startup", "whole processes that start, answer and end", (*bench).startup},
+	{"look", "what lists and inspects, by how many runs are in the file; completion", (*bench).look},
 	{"trigger", "from a run's commit to its process's first instruction", (*bench).trigger},
 	{"idle", "a worker that waits", (*bench).idle},
 	{"throughput", "runs of /bin/true through one worker, 4 at a time", (*bench).throughput},

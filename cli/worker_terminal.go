@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"sync"
+	"time"
+
+	"runnel/runner"
+	"runnel/store"
+)
+
+// workerTerminal shows what a worker does. Logs are read from their files by
+// goroutines of their own: a terminal that does not read holds nothing up.
+type workerTerminal struct {
+	*app
+	store   *store.Store
+	log     *jsonLog // nil: for people
+	name    string
+	pool    string
+	mu      sync.Mutex // whole lines
+	streams map[store.ID]*follower
+	pending sync.WaitGroup // ends that wait for the last of their output
+	lines   chan string
+	done    chan struct{}
+}
+
+// heldLines is how many lines wait for a slow terminal before they are left out.
+const heldLines = 1024
+
+func (t *workerTerminal) notify(n runner.Notice) {
+	if t.lines == nil {
+		t.open()
+	}
+	switch {
+	case n.Text != "":
+		t.line(t.entry("note", nil, n.Text), n.Text)
+	case n.End == nil:
+		text := n.Run.Name + " started" + of(n.Run)
+		t.line(t.entry("run_started", &n.Run, text), t.stamp()+"  "+text)
+		if t.streamsOutput(n.Run) {
+			f := &follower{}
+			f.start(t.ctx, n.Log, t.output(n.Run))
+			t.streams[n.Run.ID] = f
+		}
+	default:
+		t.ended(n.Run)
+	}
+}
+
+func (t *workerTerminal) open() {
+	t.streams = map[store.ID]*follower{}
+	t.lines, t.done = make(chan string, heldLines), make(chan struct{})
+	go func() {
+		defer close(t.done)
+		for line := range t.lines {
+			_, _ = t.Write([]byte(line + "\n"))
+		}
+	}()
+}
+
+// Write keeps lines whole where several write.
+func (t *workerTerminal) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.log != nil {
+		return t.log.raw(b)
+	}
+	return t.Err.Write(b)
+}
+
+// line shows what happened: as JSON, or as the text for people.
+func (t *workerTerminal) line(entry logEntry, text string) {
+	select {
+	case t.lines <- t.shown(entry, text):
+	default: // the terminal does not read; what happened is in the database
+	}
+}
+
+func (t *workerTerminal) shown(entry logEntry, text string) string {
+	if t.log == nil {
+		return safe(text)
+	}
+	return entry.line()
+}
+
+// output shows what a run prints, as it is read from its log.
+func (t *workerTerminal) output(run store.Run) func(runner.Record) error {
+	if t.log == nil {
+		out := logPrinter{w: t, prefix: run.Name + " | ", terminal: t.ErrTerminal}
+		return out.visit
+	}
+	return func(r runner.Record) error {
+		entry := t.entry("output", &run, string(r.Text))
+		entry.Time, entry.Stream, entry.Partial = r.Time, r.Stream, r.Partial
+		_, err := t.Write([]byte(entry.line() + "\n"))
+		return err
+	}
+}
+
+func (t *workerTerminal) ended(run store.Run) {
+	f := t.streams[run.ID]
+	delete(t.streams, run.ID)
+	after := ""
+	if run.StartTime != nil && run.EndTime != nil {
+		after = " after " + duration(run.EndTime.Sub(*run.StartTime))
+	}
+	if run.State.Message != "" {
+		after += ": " + clean(run.State.Message)
+	}
+	entry := t.entry("run_ended", &run, run.Name+" "+run.State.Name+after)
+	text := t.stamp() + "  " + run.Name + " " + t.colour(t.ErrTerminal, stateColours[string(run.State.Type)], run.State.Name) + after
+	if f == nil {
+		t.line(entry, text)
+		return
+	}
+	// The end is shown after the last of the output, without waiting here.
+	f.ended.Store(true)
+	lines := t.lines
+	t.pending.Add(1)
+	go func() {
+		defer t.pending.Done()
+		<-f.done
+		select {
+		case lines <- t.shown(entry, text):
+		default:
+		}
+	}()
+}
+
+func (t *workerTerminal) stamp() string { return t.Clock().Local().Format("15:04:05") }
+
+func of(run store.Run) string {
+	if run.Deployment != nil {
+		return " (" + *run.Deployment + ")"
+	}
+	return ""
+}
+
+// streamsOutput follows the job variable stream_output: true unless it says no.
+func (t *workerTerminal) streamsOutput(run store.Run) bool {
+	layers := []store.Values{run.JobVariables}
+	if run.Deployment != nil {
+		if d, err := t.store.Deployment(t.ctx, *run.Deployment); err == nil {
+			layers = append([]store.Values{d.JobVariables}, layers...)
+		}
+	}
+	v, err := store.MergeJobVariables(layers...)
+	return err != nil || v.StreamOutput == nil || *v.StreamOutput // an error: it is a template's, known when it runs
+}
+
+// closeTime is how long a worker waits for a slow terminal when it ends.
+const closeTime = 2 * time.Second
+
+func (t *workerTerminal) close() {
+	if t.lines == nil {
+		return
+	}
+	shown := make(chan struct{})
+	go func() {
+		t.pending.Wait()
+		close(t.lines)
+		<-t.done
+		close(shown)
+	}()
+	select {
+	case <-shown:
+	case <-time.After(closeTime):
+	}
+}
