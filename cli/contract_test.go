@@ -61,6 +61,10 @@ var shapes = map[string]string{
 	"flow-run inspect":           "bad",
 	"flow-run cancel":            "later --yes",
 	"flow-run retry":             "bad",
+	"flow-run logs":              "good",
+	"flow-run watch":             "good",
+	"flow-run wait":              "good",
+	"logs":                       "good",
 	"why":                        "say/nightly",
 	"doctor":                     "",
 	"db path":                    "",
@@ -143,6 +147,7 @@ func endAll(t *testing.T, s *store.Store) {
 	}
 	ok, three, pid, cpu, memory := 0, 3, 4712, int64(2000), int64(1<<21)
 	for _, c := range round.Claimed {
+		writeLog(t, s.LogPath(c.Log))
 		end := store.End{
 			Run: c.Run.ID, Attempt: c.Attempt, Fence: c.Run.Fence, State: store.NewState(store.Completed, ""),
 			ExitCode: &ok, PID: &pid, UserTime: &cpu, SystemTime: &cpu, MaxRSS: &memory, Result: json.RawMessage(`{"rows":3}`),
@@ -159,6 +164,16 @@ func endAll(t *testing.T, s *store.Store) {
 	}
 }
 
+func writeLog(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("2026-01-02T03:04:05.000000Z stdout F 2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // copied is the same in a folder of its own, so that a command may change it.
 func (p player) copied() player {
 	p.t.Helper()
@@ -167,10 +182,18 @@ func (p player) copied() player {
 		p.t.Fatal(err)
 	}
 	p.folder, p.origin = to, p.folder
-	for path, mode := range map[string]os.FileMode{to: 0o700, filepath.Join(to, "runnel.db"): 0o600} {
-		if err := os.Chmod(path, mode); err != nil {
-			p.t.Fatal(err)
+	err := filepath.WalkDir(to, func(path string, e os.DirEntry, err error) error {
+		if err != nil {
+			return err
 		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		return os.Chmod(path, info.Mode()&0o700) // as they were: CopyFS asks the umask
+	})
+	if err != nil {
+		p.t.Fatal(err)
 	}
 	return p
 }
