@@ -125,18 +125,18 @@ func (a *app) showInspection(s *store.Store, i inspection) {
 		{"parameters", a.parameterLines(i.ParametersFrom)},
 		{"job variables", nonEmptyObject(compactJSON(r.JobVariables))},
 		{"tags", clean(strings.Join(r.Tags, ", "))},
-		{"work pool", r.WorkPoolName},
-		{"work queue", r.WorkQueueName},
+		{"work queue", strings.Trim(r.WorkPoolName+"/"+r.WorkQueueName, "/")},
 		{"worker", r.WorkerName},
 		{"owner", ownerText(r)},
 		{"tick", tickOf(r)},
 		{"expected start", a.local(r.ExpectedStartTime)},
-		{"made by", r.CreatedBy},
 		{"result", clip(string(i.Result), 2000)},
 	}...)
 	for _, at := range i.Attempts {
-		pairs = append(pairs, [2]string{fmt.Sprintf("attempt %d", at.Attempt), a.folded(a.attemptText(at))},
-			[2]string{"log", s.LogPath(at.Log)})
+		pairs = append(pairs, [2]string{fmt.Sprintf("attempt %d", at.Attempt), a.folded(a.attemptText(at))})
+	}
+	if n := len(i.Attempts); n > 0 {
+		pairs = append(pairs, [2]string{"log", s.LogPath(i.Attempts[n-1].Log)})
 	}
 	a.pairs(pairs)
 	a.print("history")
@@ -155,15 +155,24 @@ func (a *app) folded(text string) string {
 	return strings.Join(wrap(text, max(40, a.Width-names)), "\n")
 }
 
-// parameterLines are the parameters with the layer that gave each.
+// parameterLines are the parameters with the layer that gave each; defaults
+// share their lines.
 func (a *app) parameterLines(list []store.Parameter) string {
-	var lines []string
+	var lines, defaults []string
 	for _, p := range list {
-		line := p.Name + " = " + clean(string(p.Value))
-		if p.From != "" {
-			line = clip(line, max(20, a.Width-32)) + "  (" + p.From + ")"
+		line := p.Name + " = " + clip(clean(string(p.Value)), 200)
+		switch p.From {
+		case store.FromDefault:
+			defaults = append(defaults, line)
+			continue
+		case "":
+		default:
+			line += "  (" + p.From + ")"
 		}
 		lines = append(lines, line)
+	}
+	if len(defaults) > 0 {
+		lines = append(lines, a.folded(strings.Join(defaults, ", ")+" (default)"))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -178,14 +187,10 @@ func ownerText(r store.Run) string {
 }
 
 // showHistory is a line a state: when, how long, who, and what was said. A new
-// day stands in a line of its own.
+// day stands in a line of its own; what was over at once is left out.
 func (a *app) showHistory(i inspection) {
 	day := ""
 	for n, e := range i.History {
-		if today := e.Time.Local().Format(time.DateOnly); today != day {
-			day = today
-			a.print("  %s", day)
-		}
 		until := e.Time
 		switch {
 		case n+1 < len(i.History):
@@ -193,20 +198,41 @@ func (a *app) showHistory(i inspection) {
 		case !i.State.Type.Terminal():
 			until = a.Clock()
 		}
+		if e.State == store.Pending && n+1 < len(i.History) && until.Equal(e.Time) {
+			continue
+		}
+		if today := e.Time.Local().Format(time.DateOnly); today != day {
+			day = today
+			a.print("  %s", day)
+		}
 		lasted := ""
-		if until != e.Time {
+		if !until.Equal(e.Time) {
 			lasted = duration(until.Sub(e.Time))
 		}
 		head := fmt.Sprintf("  %s  %-13s %8s  ", e.Time.Local().Format("15:04:05.000"), e.Name, lasted)
-		text := e.Who
-		if e.Message != "" {
-			text += ": " + clean(e.Message)
-		}
-		for _, line := range wrap(text, max(30, a.Width-len(head))) {
+		for _, line := range a.eventLines(e, i.State, a.Width-len(head)) {
 			a.print("%s", strings.TrimRight(head+line, " "))
 			head = strings.Repeat(" ", len(head))
 		}
 	}
+}
+
+// eventLines is who came to a state and what was said, in few lines: what the
+// run's own state says stands above.
+func (a *app) eventLines(e store.Event, now store.State, width int) []string {
+	const most = 3
+	text := e.Who
+	if e.Message != "" {
+		text += ": " + clean(e.Message)
+	}
+	lines := wrap(text, max(30, width))
+	switch {
+	case len(lines) > 1 && e.Message == now.Message:
+		return []string{e.Who + ": see above"}
+	case len(lines) > most:
+		lines = append(lines[:most-1:most-1], lines[most-1]+" …")
+	}
+	return lines
 }
 
 func compactJSON(v store.Values) string {
