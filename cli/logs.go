@@ -115,12 +115,14 @@ func (c flowRunLogsCmd) run(a *app, s *store.Store) (store.Run, error) {
 	}
 	run, err := a.oneToRead(s, c.FlowRun)
 	if err == nil && run.RunCount == 0 && !c.Follow {
-		if last, begun, lastErr := s.LastRun(a.ctx, d.ID); begun || lastErr != nil {
+		last, begun, lastErr := s.NewestRun(a.ctx, store.RunFilter{Deployment: d.FullName, Begun: true})
+		if begun {
 			a.sayNotBegun(run)
-			run, err = last, lastErr
+			run = last
 		}
+		err = lastErr
 	}
-	if err != nil {
+	if err != nil || run.RunCount == 0 {
 		return run, err
 	}
 	a.sayRun(run)
@@ -141,7 +143,7 @@ func (a *app) sayRun(run store.Run) {
 // sayNotBegun names a newer run that has no log; a tick whose time has not come
 // is none.
 func (a *app) sayNotBegun(run store.Run) {
-	if !run.Due.After(a.Clock()) {
+	if !run.State.Type.Terminal() && !run.Due.After(a.Clock()) {
 		a.say("%s is newer and has not begun: runnel why %s", run.Name, run.ID.Short())
 	}
 }

@@ -22,6 +22,7 @@ type RunFilter struct {
 	Parameters []string  // name=value or name:=JSON; dots lead into objects
 	Since      time.Time // meant to start at or after
 	Until      time.Time // meant to start before
+	Begun      bool      // it has an attempt, and so a log
 	// Ended leaves only the runs that have ended, or that have not.
 	Ended *bool
 	// Before leaves out what was made later than this.
@@ -74,6 +75,9 @@ func (s *Store) criteria(ctx context.Context, q querier, f RunFilter) (all []cri
 	}
 	for _, parameter := range f.Parameters {
 		add(parameterCriterion(parameter))
+	}
+	if f.Begun {
+		add(sifted("r.attempt > 0"), nil)
 	}
 	if !f.Before.IsZero() {
 		add(sifted("r.created <= ?", micros(f.Before)), nil)
