@@ -175,7 +175,7 @@ func TestNoStatementGrowsWithTheRunsThatHaveEnded(t *testing.T) {
 		for where, index := range map[string]string{
 			" WHERE r.id = ?": "sqlite_autoindex_flow_run_1 (id=?)",
 			" WHERE r.name = ? ORDER BY r.id DESC LIMIT 20":  "flow_run_by_name (name=?)",
-			" WHERE r.state_type IN ('PENDING', 'RUNNING')":  "flow_run_at_state (state_type=?)",
+			" WHERE r.state_type IN ('PENDING', 'RUNNING')":  "flow_run_by_state (state_type=?)",
 			" WHERE r.flow_id = ? AND r.idempotency_key = ?": "flow_run_idempotency (flow_id=? AND idempotency_key=?)",
 		} {
 			if plan := explain(t, s, selectRun+where, 1, 2); !strings.HasPrefix(plan, "SEARCH r USING INDEX "+index) {

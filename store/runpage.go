@@ -18,9 +18,9 @@ import (
 
 const (
 	// maxLook is how many runs a page looks at; each is some microseconds.
-	maxLook = 3000
+	maxLook = 2000
 	// MaxCount is as far as the matches of a filter are counted.
-	MaxCount = 10_000
+	MaxCount = 5_000
 	// maxKeys is how many walks of an index are merged.
 	maxKeys = 24
 )

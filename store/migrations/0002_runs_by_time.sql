@@ -1,6 +1,7 @@
--- Runs are listed by the time at which they were meant to start.
+-- Runs are listed by the time at which they were meant to start. What stands
+-- behind the id of a state is asked for together with it.
 CREATE INDEX flow_run_at ON flow_run (expected_start_time, id);
-CREATE INDEX flow_run_at_state ON flow_run (state_type, expected_start_time, id);
+CREATE INDEX flow_run_at_state ON flow_run (state_type, expected_start_time, id, state_name, deployment_id);
 CREATE INDEX flow_run_at_deployment ON flow_run (deployment_id, expected_start_time, id);
 CREATE INDEX flow_run_at_flow ON flow_run (flow_id, expected_start_time, id);
 CREATE INDEX flow_run_at_queue ON flow_run (work_queue_id, expected_start_time, id);
