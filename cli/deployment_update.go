@@ -52,14 +52,14 @@ func (c deploymentUpdateCmd) Run(a *app) error {
 	if change.Parameters, err = a.parameters(schema, c.Param, c.Params); err != nil {
 		return err
 	}
-	if err := a.sayMoves(s, d, change); err != nil {
-		return err
-	}
 	done, err := s.UpdateDeployment(a.ctx, d.FullName, change)
 	if err != nil {
 		return err
 	}
 	if d, err = s.Deployment(a.ctx, d.FullName); err != nil {
+		return err
+	}
+	if err := a.sayMoves(s, d, change); err != nil {
 		return err
 	}
 	a.ring(s, d.WorkPoolName)

@@ -82,14 +82,15 @@ type errorBody struct {
 	Hint    string `json:"hint"`
 }
 
-// errorPrefix begins an error's line.
-const errorPrefix = "runnel: "
-
 // report tells an error on stderr: as an object where JSON is wanted, else as
 // a line with its hints below.
 func (s *IO) report(err error, asJSON bool) {
 	message, hint, code := describe(err)
 	if message == "" {
+		return
+	}
+	if log, isOpen := s.Err.(*jsonLog); isOpen {
+		log.failed(message, hint)
 		return
 	}
 	if asJSON {
@@ -98,7 +99,7 @@ func (s *IO) report(err error, asJSON bool) {
 		_ = encodeJSON(s.Err, object, "")
 		return
 	}
-	s.say("%s%s", s.colour(s.ErrTerminal, red, strings.TrimSpace(errorPrefix))+" ", elide(message))
+	s.say("%s %s", s.colour(s.ErrTerminal, red, "runnel:"), elide(message))
 	for _, line := range hint {
 		s.say("  %s", line)
 	}

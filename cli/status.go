@@ -113,6 +113,7 @@ const (
 	screenRows  = 14
 	poolRows    = 4 // at most, where all parts have many
 	failureRows = 3
+	poolColumns = 58 // what the other columns take at their widest
 )
 
 func (a *app) showStatus(o overview) {
@@ -128,13 +129,15 @@ func (a *app) showStatus(o overview) {
 	a.showFailures(o, failures)
 }
 
-// showPools puts those that hold up runs first.
+// showPools puts those first that hold up runs, or will.
 func (a *app) showPools(pools []store.PoolLoad, n int) {
 	if len(pools) == 0 {
 		a.say("no work pools yet; make one: runnel work-pool create my-process-pool")
 		return
 	}
-	stuck := func(p store.PoolLoad) bool { return p.Waiting > 0 && p.Status != store.StatusReady || p.Late > 0 }
+	stuck := func(p store.PoolLoad) bool { 
+		return p.Late > 0 || p.Status != store.StatusReady && (p.Waiting > 0 || p.Next != nil)
+	}
 	slices.SortStableFunc(pools, func(x, y store.PoolLoad) int { return firstIf(stuck(x), stuck(y)) })
 	var rows [][]string
 	for _, p := range pools[:n] {
@@ -143,14 +146,14 @@ func (a *app) showPools(pools []store.PoolLoad, n int) {
 			next = a.ago(*p.Next)
 		}
 		rows = append(rows, []string{
-			clip(p.Name, 30), statusText(p.Status), fmt.Sprint(p.Workers), fmt.Sprint(p.Running),
+			clip(p.Name, max(12, a.Width-poolColumns)), statusText(p.Status), fmt.Sprint(p.Workers), fmt.Sprint(p.Running),
 			fmt.Sprint(p.Waiting), fmt.Sprint(p.Late), next,
 		})
 	}
 	a.printTable([]string{"Work Pool", "Status", "Workers", "Running", "Waiting", "Late", "Next"}, rows)
 	switch {
 	case stuck(pools[0]):
-		a.say("what %s waits for: runnel why %s", pools[0].Name, pools[0].Name)
+		a.say("what holds it up: runnel why %s", pools[0].Name)
 	case len(pools) > n:
 		a.say("and %d more: runnel work-pool ls", len(pools)-n)
 	}

@@ -85,6 +85,8 @@ func (a *app) poolText(p store.WorkPool, queues []queueLook) string {
 	switch {
 	case p.Workers == 0 && !p.IsPaused:
 		first.wait = store.Wait{For: store.WaitWorker}
+		first.Load, first.Name = all, store.DefaultQueue
+		return a.queueText(p, first) + pausedToo(p, queues)
 	case !same && len(parts) > 0:
 		return strings.Join(parts, "; ")
 	case !same:
@@ -92,6 +94,16 @@ func (a *app) poolText(p store.WorkPool, queues []queueLook) string {
 	}
 	first.Load, first.Name = all, store.DefaultQueue
 	return a.queueText(p, first)
+}
+
+// pausedToo names the queues that a worker alone would not help.
+func pausedToo(p store.WorkPool, queues []queueLook) (text string) {
+	for _, q := range queues {
+		if q.IsPaused {
+			text += fmt.Sprintf("; the queue %s is paused, too: runnel work-queue resume %s/%[1]s", q.WorkQueue.Name, p.Name)
+		}
+	}
+	return text
 }
 
 // queueText is one sentence for what a queue's runs would meet.

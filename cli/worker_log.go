@@ -40,7 +40,7 @@ type jsonLog struct {
 type logEntry struct {
 	Time       time.Time       `json:"time"`
 	Level      string          `json:"level"` // info, or error for a run that failed
-	Event      string          `json:"event"` // note, run_started, output, run_ended
+	Event      string          `json:"event"` // note, run_started, output, run_ended, failed
 	Message    string          `json:"message"`
 	Worker     string          `json:"worker,omitempty"`
 	WorkPool   string          `json:"work_pool_name,omitempty"`
@@ -53,6 +53,7 @@ type logEntry struct {
 	Seconds    *float64        `json:"seconds,omitempty"`
 	Stream     string          `json:"stream,omitempty"`  // of output
 	Partial    bool            `json:"partial,omitempty"` // the line goes on in the stream's next
+	Hint       string          `json:"hint,omitempty"`    // of failed: how to mend it
 }
 
 const (
@@ -74,14 +75,17 @@ func (l *jsonLog) Write(b []byte) (int, error) {
 	l.begun = lines[len(lines)-1]
 	for _, line := range lines[:len(lines)-1] {
 		entry := logEntry{Time: l.clock().UTC(), Level: levelInfo, Event: "note", Message: strings.TrimSpace(line)}
-		if strings.HasPrefix(line, errorPrefix) {
-			entry.Level, entry.Message = levelError, strings.TrimPrefix(line, errorPrefix)
-		}
 		if _, err := io.WriteString(l.to, entry.line()+"\n"); err != nil {
 			return 0, err
 		}
 	}
 	return len(b), nil
+}
+
+// failed is the last line of a worker that cannot go on.
+func (l *jsonLog) failed(message string, hint []string) {
+	entry := logEntry{Time: l.clock().UTC(), Level: levelError, Event: "failed", Message: message, Hint: strings.Join(hint, "\n")}
+	_, _ = l.raw([]byte(entry.line() + "\n")) // a closed stderr leaves nobody to tell
 }
 
 // raw takes lines that are objects already.
