@@ -447,10 +447,7 @@ func TestEveryCommandKeepsTheExitCodes(t *testing.T) {
 			}
 		}
 		if isNamed(leaf, first) {
-			words := append(command, "no-such-thing")
-			for _, more := range strings.Fields(notFoundFlags[commandOf(leaf)]) {
-				words = append(words, more)
-			}
+			words := append(append(command, "no-such-thing"), strings.Fields(notFoundFlags[commandOf(leaf)])...)
 			if _, talk, code := state.play(words...); code != exitNotFound || !strings.Contains(talk, "no-such-thing") {
 				t.Errorf("%s: exit code %d: %s", strings.Join(words, " "), code, talk)
 			}
