@@ -135,7 +135,7 @@ func (a *app) showPools(pools []store.PoolLoad, n int) {
 		a.say("no work pools yet; make one: runnel work-pool create my-process-pool")
 		return
 	}
-	stuck := func(p store.PoolLoad) bool { 
+	stuck := func(p store.PoolLoad) bool {
 		return p.Late > 0 || p.Status != store.StatusReady && (p.Waiting > 0 || p.Next != nil)
 	}
 	slices.SortStableFunc(pools, func(x, y store.PoolLoad) int { return firstIf(stuck(x), stuck(y)) })

@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -73,5 +75,33 @@ func TestEveryMarkIsItsOwn(t *testing.T) {
 			t.Errorf("%q stands for two states, or is no character", m.mark)
 		}
 		seen[m.mark] = true
+	}
+}
+
+// TestRunnelAlone: on a terminal, once there is a database, it shows how things
+// stand; else it is the help. It makes no database.
+func TestRunnelAlone(t *testing.T) {
+	state, empty := exampleState(t), player{t: t, folder: t.TempDir(), clock: time.Now()}
+	for _, c := range []struct {
+		player   player
+		terminal bool
+		want     string
+	}{
+		{state, true, "Last 30 Runs"},
+		{state, false, "Usage: runnel COMMAND"},
+		{empty, true, "Usage: runnel COMMAND"},
+	} {
+		var out bytes.Buffer
+		db := filepath.Join(c.player.folder, "runnel.db")
+		code := Main(&IO{
+			Out: &out, Err: &out, OutTerminal: c.terminal, ErrTerminal: c.terminal, Width: 80, Clock: time.Now,
+			Env: func(name string) string { return map[string]string{"RUNNEL_DB": db}[name] },
+		}, nil)
+		if code != exitDone || !strings.Contains(out.String(), c.want) {
+			t.Errorf("terminal %v: exit code %d, not %q: %s", c.terminal, code, c.want, out.String())
+		}
+	}
+	if _, err := os.Stat(filepath.Join(empty.folder, "runnel.db")); err == nil {
+		t.Error("it made a database")
 	}
 }
