@@ -93,6 +93,7 @@ func TestRunnelAlone(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		db := filepath.Join(c.player.folder, "runnel.db")
+		t.Setenv("RUNNEL_DB", db)
 		code := Main(&IO{
 			Out: &out, Err: &out, OutTerminal: c.terminal, ErrTerminal: c.terminal, Width: 80, Clock: time.Now,
 			Env: func(name string) string { return map[string]string{"RUNNEL_DB": db}[name] },
