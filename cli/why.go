@@ -170,14 +170,20 @@ func (a *app) why(s *store.Store, r store.Run) (string, error) {
 	if when := a.ago(r.State.Timestamp); when != "now" {
 		text = r.State.Name + " " + when
 	}
-	if r.State.Message != "" {
+	switch {
+	case r.State.Message != "":
 		text += ": " + clean(r.State.Message)
+	case r.State.Type == store.Failed || r.State.Type == store.Crashed:
+		text += ", and left no word why: see its log"
 	}
 	return text, nil
 }
 
 func (a *app) liveText(s *store.Store, r store.Run) string {
 	text := fmt.Sprintf("%s for %s", r.State.Name, duration(a.Clock().Sub(r.State.Timestamp)))
+	if r.State.Type == store.Pending {
+		text += ": a worker has claimed it, and its process is about to start"
+	}
 	p, err := runner.ParseProof(r.Owner.Proof)
 	if err != nil {
 		return text
