@@ -149,8 +149,12 @@ func (a *app) showInspection(s *store.Store, i inspection) {
 	}
 }
 
-// folded breaks a text into lines that fit beside the names of an inspection.
+// folded breaks a text into lines that fit beside the names of an inspection,
+// on a terminal: elsewhere somebody searches it.
 func (a *app) folded(text string) string {
+	if !a.OutTerminal {
+		return text
+	}
 	const names = len("expected start") + 2
 	return strings.Join(wrap(text, max(40, a.Width-names)), "\n")
 }
@@ -224,6 +228,9 @@ func (a *app) eventLines(e store.Event, now store.State, width int) []string {
 	text := e.Who
 	if e.Message != "" {
 		text += ": " + clean(e.Message)
+	}
+	if !a.OutTerminal {
+		return []string{text}
 	}
 	lines := wrap(text, max(30, width))
 	switch {

@@ -62,7 +62,7 @@ func (a *app) lookAt(s *store.Store, p store.WorkPool, q store.WorkQueue) (l que
 	return l, nil
 }
 
-func (l queueLook) stuck() bool { return l.wait.For != store.WaitClaim || l.stopped != "" }
+func (l queueLook) stuck() bool { return l.wait.For != store.WaitClaim }
 
 // poolText says what holds all queues in one sentence, else that of each queue
 // that is held.
@@ -118,12 +118,12 @@ func (a *app) queueText(p store.WorkPool, q queueLook) string {
 	case store.WaitQueuePaused:
 		return fmt.Sprintf("nothing starts, since the work queue is paused: runnel work-queue resume %s/%s%s", p.Name, q.WorkQueue.Name, held)
 	case store.WaitWorker:
+		if q.stopped != "" {
+			return "nothing starts: " + q.stopped + held
+		}
 		return fmt.Sprintf("nothing will run: no worker polls %s; start one: %s%s", polled(p, q), startWorker(p, q), held)
 	case store.WaitPoolLimit, store.WaitQueueLimit, store.WaitWorkerLimit:
 		return a.limitText(p, q) + held
-	}
-	if q.stopped != "" {
-		return "nothing starts: " + q.stopped + held
 	}
 	return a.fineText(p, q)
 }
