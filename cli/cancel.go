@@ -1,8 +1,14 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"slices"
+	"time"
 
 	"runnel/runner"
 	"runnel/store"
@@ -30,11 +36,14 @@ func (c flowRunCancelCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	// From here on a Ctrl-C ends the waiting alone.
+	until, stop := signal.NotifyContext(a.ctx, os.Interrupt)
+	defer stop()
 	ids, err := c.cancel(a, s)
 	if err != nil {
 		return err
 	}
-	runs, err := c.after(a, s, ids)
+	runs, err := c.after(a, s, ids, until)
 	if err != nil {
 		return err
 	}
@@ -89,14 +98,14 @@ func ringOwners(s *store.Store, owners []store.Owner) {
 }
 
 // after reads each run anew, where it is wanted when nothing of it is left.
-func (c flowRunCancelCmd) after(a *app, s *store.Store, ids []store.ID) ([]store.Run, error) {
+func (c flowRunCancelCmd) after(a *app, s *store.Store, ids []store.ID, until context.Context) ([]store.Run, error) {
 	wait := a.OutTerminal || a.ErrTerminal
 	if c.Wait != nil {
 		wait = *c.Wait
 	}
 	if wait {
 		for _, id := range ids {
-			if _, err := (watcher{app: a, store: s, out: logPrinter{w: io.Discard}}).follow(id); err != nil {
+			if err := c.gone(a, s, id, until); err != nil {
 				return nil, err
 			}
 		}
@@ -134,4 +143,22 @@ func eachOnce(words []string, find func(string) (store.Run, error)) (runs []stor
 		}
 	}
 	return runs, nil
+}
+
+// cancelSaid is how long a cancel waits in silence.
+const cancelSaid = time.Second
+
+// gone waits until nothing of a run is left.
+func (c flowRunCancelCmd) gone(a *app, s *store.Store, id store.ID, until context.Context) error {
+	said := time.AfterFunc(cancelSaid, func() {
+		a.say("waiting for what is left of %s to end (Ctrl-C ends the waiting, not the cancel)", id.Short())
+	})
+	defer said.Stop()
+	run, err := watcher{app: a, store: s, out: logPrinter{w: io.Discard}, until: until}.follow(id)
+	var e *exitError
+	if errors.As(err, &e) && e.code == exitInterrupted {
+		e.message = fmt.Sprintf("stopped waiting; %s is %s", run.Name, run.State.Name)
+		e.hint = []string{"leave it no grace: runnel flow-run cancel " + id.Short() + " --force", "see what is left: runnel why " + id.Short()}
+	}
+	return err
 }
