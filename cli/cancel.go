@@ -36,10 +36,14 @@ func (c flowRunCancelCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	cancel, err := c.chosen(a, s)
+	if err != nil {
+		return err
+	}
 	// From here on a Ctrl-C ends the waiting alone.
 	until, stop := signal.NotifyContext(a.ctx, os.Interrupt)
 	defer stop()
-	ids, err := c.cancel(a, s)
+	ids, err := cancel()
 	if err != nil {
 		return err
 	}
@@ -56,26 +60,36 @@ func (c flowRunCancelCmd) Run(a *app) error {
 	return nil
 }
 
-// cancel asks for all before it waits for any, and gives the runs.
-func (c flowRunCancelCmd) cancel(a *app, s *store.Store) (ids []store.ID, err error) {
+// chosen is what cancels the runs that are meant, all before any is waited for,
+// once it was agreed to.
+func (c flowRunCancelCmd) chosen(a *app, s *store.Store) (cancel func() ([]store.ID, error), err error) {
+	const why, who = "cancelled by a person", "command"
 	chosen := selection{words: c.FlowRun, flags: c.runFilterFlags, verb: "cancel", past: "cancelled", yes: c.yesFlag}
 	byFlags, err := chosen.byFlags()
 	if err != nil {
 		return nil, err
 	}
 	if !byFlags {
-		return c.cancelNamed(a, s)
+		ids, err := c.named(a, s)
+		return func() ([]store.ID, error) {
+			ring, err := s.CancelRuns(a.ctx, ids, why, who, c.Force)
+			ringOwners(s, ring)
+			return ids, err
+		}, err
 	}
 	f, ok, err := chosen.agreed(a, s)
-	if err != nil || !ok {
-		return nil, err
-	}
-	done, err := s.CancelMatching(a.ctx, f, "cancelled by a person", "command", c.Force)
-	ringOwners(s, done.Ring)
-	return done.IDs, err
+	return func() ([]store.ID, error) {
+		if !ok {
+			return nil, nil
+		}
+		done, err := s.CancelMatching(a.ctx, f, why, who, c.Force)
+		ringOwners(s, done.Ring)
+		return done.IDs, err
+	}, err
 }
 
-func (c flowRunCancelCmd) cancelNamed(a *app, s *store.Store) ([]store.ID, error) {
+// named are the runs of the command line, none of which has ended.
+func (c flowRunCancelCmd) named(a *app, s *store.Store) ([]store.ID, error) {
 	runs, err := a.namedRuns(s, c.FlowRun)
 	if err != nil {
 		return nil, err
@@ -85,10 +99,7 @@ func (c flowRunCancelCmd) cancelNamed(a *app, s *store.Store) ([]store.ID, error
 			return nil, store.HasEnded(run)
 		}
 	}
-	ids := idsOf(runs)
-	ring, err := s.CancelRuns(a.ctx, ids, "cancelled by a person", "command", c.Force)
-	ringOwners(s, ring)
-	return ids, err
+	return idsOf(runs), nil
 }
 
 func ringOwners(s *store.Store, owners []store.Owner) {
