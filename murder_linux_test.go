@@ -14,7 +14,10 @@ import (
 	"runnel/store"
 )
 
-var murderTime = flag.Duration("murder", 3*time.Second, "how long processes are killed at random under load")
+var (
+	murderTime  = flag.Duration("murder", 3*time.Second, "how long processes are killed at random under load")
+	stoppedTime = flag.Duration("stopped", 0, "how long a worker and a slot stay stopped by SIGSTOP (the figure of the guarantees: 60s)")
+)
 
 // TestMurder runs two workers under a stream of runs, and kills at random
 // moments a worker, a slot, a flow, two of them, or all three. Then everything
@@ -30,8 +33,8 @@ func TestMurder(t *testing.T) {
 	}
 	workers := []*worker{g.worker(nil, "--limit", "4"), g.worker(nil, "--limit", "4")}
 	killed := map[string]int{}
-	everyKind := func() bool { return killed["worker"] > 0 && killed["slot"] > 0 && killed["flow"] > 0 }
-	for end := time.Now().Add(*murderTime); time.Now().Before(end) || !everyKind(); {
+	const ways = 7 // one, two of them, all three
+	for end := time.Now().Add(*murderTime); time.Now().Before(end) || len(killed) < ways; {
 		for range 3 {
 			g.run(flows[random.IntN(len(flows))], "")
 		}
@@ -59,26 +62,36 @@ func TestMurder(t *testing.T) {
 }
 
 // kill1 kills what the bits of who say: 1 a worker, 2 a slot, 4 a flow, the
-// last two of one run.
+// last two of one run. It counts what was there to be killed.
 func (g *ground) kill1(workers []*worker, who, n int, killed map[string]int) {
 	var slot, flow int
 	live := slices.DeleteFunc(g.runs(), func(r store.Run) bool { return !r.State.Type.Live() })
 	if len(live) > 0 {
 		slot, flow = g.pidsOf(live[n%len(live)])
 	}
+	var done []string
 	if who&1 != 0 {
 		w := workers[n%len(workers)]
 		_ = w.cmd.Process.Kill()
 		<-w.gone
-		killed["worker"]++
+		done = append(done, "worker")
 	}
-	for name, pid := range map[string]int{"slot": slot * (who >> 1 & 1), "flow": flow * (who >> 2 & 1)} {
-		// Only what is ours: the number may have been given to another since.
-		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if pid > 0 && strings.Contains(string(line), g.folder) && syscall.Kill(pid, syscall.SIGKILL) == nil {
-			killed[name]++
-		}
+	if who&2 != 0 && g.kill9(slot) {
+		done = append(done, "slot")
 	}
+	if who&4 != 0 && g.kill9(flow) {
+		done = append(done, "flow")
+	}
+	if len(done) > 0 {
+		killed[strings.Join(done, " and ")]++
+	}
+}
+
+// kill9 kills a process that is ours: the number may have been given to another
+// since.
+func (g *ground) kill9(pid int) bool {
+	line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return pid > 0 && strings.Contains(string(line), g.folder) && syscall.Kill(pid, syscall.SIGKILL) == nil
 }
 
 // runnelLink is this binary under runnel's name.
@@ -115,9 +128,13 @@ func TestAStoppedProcessIsNamedAndLosesNothing(t *testing.T) {
 	g.run("ok/d", "waits")
 	wantWhy(g, "waits", fmt.Sprintf("process %d was stopped (SIGSTOP): kill -CONT %[1]d", w.cmd.Process.Pid))
 	wantWhy(g, "r", fmt.Sprintf("process %d", slot), fmt.Sprintf("kill -CONT %d", slot))
+	if listed := g.do("worker", "ls"); !strings.Contains(listed, store.Stopped) {
+		g.t.Errorf("worker ls says %q, without %q", listed, store.Stopped)
+	}
 	second := g.worker(nil, "--name", "second")
 	g.until("the other worker to run what waits", func() bool { return g.named("waits").State.Type == store.Completed })
 	g.touch("go")
+	time.Sleep(*stoppedTime) // the other worker looks for dead owners every few seconds
 	g.settle()
 	if r := g.named("r"); r.State.Type != store.Running || r.Fence != 1 {
 		t.Errorf("a stopped slot's run was settled: %s, fence %d", r.State.Name, r.Fence)
