@@ -2,6 +2,7 @@ package runner
 
 import (
 	"cmp"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -24,12 +25,17 @@ func (a *attempt) adopt(end *store.End) store.State {
 		return store.NewState(store.Crashed, "its slot was killed, and its log cannot be opened: "+err.Error())
 	}
 	store.KillPoint("adopt.log")
-	a.flow = a.adopted() // before anything is said: who hears it may end the process
-	a.say("runnel: the slot of this run was killed; a new one reads on")
+	// First of all: what waits in a FIFO is lost when the last who holds it ends.
+	fifos := map[string]*os.File{}
 	for _, stream := range []string{stdoutFifo, stderrFifo} {
 		if fifo, err := OpenFifo(filepath.Join(a.job.Folder, stream)); err == nil {
-			a.pump(fifo, stream, nil, false)
+			fifos[stream] = fifo
 		}
+	}
+	a.flow = a.adopted() // before anything is said: who hears it may end the process
+	a.say("runnel: the slot of this run was killed; a new one reads on")
+	for stream, fifo := range fifos {
+		a.pump(fifo, stream, nil, false)
 	}
 	store.KillPoint("adopt.reading")
 	a.deadline = a.adoptedDeadline()

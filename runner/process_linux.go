@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -231,11 +232,15 @@ func inherited(pid int, file os.FileInfo) bool {
 		return false
 	}
 	folder := "/proc/" + strconv.Itoa(pid)
-	names, err := readNames(folder + "/fdinfo")
+	names, err := readNames(folder + "/fd")
 	if err != nil {
 		return false
 	}
 	return slices.ContainsFunc(names, func(name string) bool {
+		// The name first: one call for each of the many that it is not.
+		if link, err := os.Readlink(folder + "/fd/" + name); err != nil || filepath.Base(link) != file.Name() {
+			return false
+		}
 		text, _ := os.ReadFile(folder + "/fdinfo/" + name)
 		if !bytes.Contains(text, []byte("\nlock:")) {
 			return false
