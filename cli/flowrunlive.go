@@ -98,33 +98,29 @@ type told struct {
 
 func stateKey(s store.State) string { return s.Name + s.Timestamp.String() }
 
-// print prints a line of each state that a run came to since it was printed
-// last, also of those that no look saw; at first the state that it is in.
-func (c changes) print(a *app, s *store.Store, r store.Run, asJSON bool) error {
+// of gives a run in each state that it came to since it was told of last, also
+// in those that no look saw; at first in the state that it is in.
+func (c changes) of(a *app, s *store.Store, r store.Run) (runs []store.Run, err error) {
 	before, seen := c[r.ID]
 	if seen && before.state == stateKey(r.State) {
-		return nil
+		return nil, nil
 	}
 	events, err := s.Events(a.ctx, r.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	states := []store.State{r.State}
-	for _, e := range events[min(before.events, len(events)):] {
-		if seen {
-			states = append(states, store.State{Type: e.State, Name: e.Name, Message: e.Message, Timestamp: e.Time})
+	if seen {
+		for _, e := range events[min(before.events, len(events)):] {
+			then := r
+			then.State = store.State{Type: e.State, Name: e.Name, Message: e.Message, Timestamp: e.Time}
+			runs = append(runs, then)
 		}
 	}
-	if len(states) > 1 {
-		states = states[1:] // the run's own is among them, or one that came later
+	if len(runs) == 0 { // Late, which is no event, or the first look
+		runs = []store.Run{r}
 	}
-	for _, r.State = range states {
-		if err := a.printState(s, r, asJSON); err != nil {
-			return err
-		}
-	}
-	c[r.ID] = told{stateKey(r.State), len(events)}
-	return nil
+	c[r.ID] = told{stateKey(runs[len(runs)-1].State), len(events)}
+	return runs, nil
 }
 
 // printChanges prints a line of each run that has changed since the last look,
@@ -143,7 +139,11 @@ func (c flowRunLsCmd) printChanges(a *app, s *store.Store, known changes, runs [
 	all := append(slices.Clone(runs), gone...)
 	slices.SortStableFunc(all, func(x, y store.Run) int { return x.State.Timestamp.Compare(y.State.Timestamp) })
 	for _, r := range all {
-		if err := known.print(a, s, r, c.Output != "table"); err != nil {
+		changed, err := known.of(a, s, r)
+		for i := 0; err == nil && i < len(changed); i++ {
+			err = a.printState(s, changed[i], c.Output != "table")
+		}
+		if err != nil {
 			return err
 		}
 	}

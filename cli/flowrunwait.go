@@ -16,7 +16,7 @@ import (
 type flowRunWatchCmd struct {
 	FlowRun      []string `arg:"" name:"run" help:"Runs: id or the end of it, name, or flow/name for the newest."`
 	WatchTimeout string   `placeholder:"TIME" help:"Stop watching after this time (exit code 124)."`
-	Output       string   `short:"o" enum:"table,json,jsonl" default:"table" placeholder:"FORMAT" help:"How to print: table, or a line of JSON a change: json, jsonl."`
+	outputFlag
 }
 
 // endCodes is what the exit code of several runs says.
@@ -29,11 +29,20 @@ func (flowRunWatchCmd) Help() string {
 }
 
 func (c flowRunWatchCmd) Run(a *app) error {
-	known := changes{}
-	w := waiting{any: false, timeout: c.WatchTimeout, changed: func(s *store.Store, r store.Run) error {
-		return known.print(a, s, r, c.Output != "table")
+	known, told := changes{}, []store.Run{}
+	atOnce := c.JQ == "" && (c.Output == "table" || c.Output == "jsonl")
+	w := waiting{timeout: c.WatchTimeout, changed: func(s *store.Store, r store.Run) error {
+		changed, err := known.of(a, s, r)
+		for i := 0; atOnce && err == nil && i < len(changed); i++ {
+			err = a.printState(s, changed[i], c.Output == "jsonl")
+		}
+		told = append(told, changed...)
+		return err
 	}}
-	runs, _, err := w.wait(a, c.FlowRun)
+	runs, s, err := w.wait(a, c.FlowRun)
+	if err == nil && !atOnce { // one document
+		err = a.listRuns(s, told, c.outputFlag)
+	}
 	if err != nil {
 		return err
 	}

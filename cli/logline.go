@@ -63,14 +63,14 @@ const longestLine = 64 << 10
 // logLines makes lines of records, and prints those that are wanted.
 type logLines struct {
 	*app
-	as    string // text, json or jsonl
+	as    outputFlag
 	since time.Time
 	level int
 	grep  *regexp.Regexp
 
 	attempt int
 	open    []*openLine
-	printed []logLine // of -o json, which is one document
+	printed []logLine // of -o json and others, which are one document
 	last    *ring     // instead of printing: the last of them
 }
 
@@ -124,10 +124,10 @@ func (l *logLines) done(line *openLine) error {
 
 func (l *logLines) print(line logLine) error {
 	switch {
-	case l.as == "json":
+	case l.isDocument():
 		l.printed = append(l.printed, line)
 		return nil
-	case l.as == "jsonl":
+	case l.as.Output == "jsonl":
 		return l.printJSON(line, "")
 	case l.OutTerminal:
 		line.Text = lastText(line.Text)
@@ -149,15 +149,20 @@ func (l *logLines) flush() error {
 	return nil
 }
 
-// document prints what -o json is.
+// isDocument is true for a format that is whole only at its end.
+func (l *logLines) isDocument() bool {
+	return l.as.machine() && (l.as.Output != "jsonl" || l.as.JQ != "")
+}
+
+// document prints one.
 func (l *logLines) document() error {
-	if l.as != "json" {
+	if !l.isDocument() {
 		return nil
 	}
 	if l.printed == nil {
 		l.printed = []logLine{}
 	}
-	return l.printJSON(l.printed, "  ")
+	return list[logLine]{items: l.printed}.print(l.IO, l.as)
 }
 
 // ring keeps the last lines of many.

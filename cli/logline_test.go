@@ -41,7 +41,7 @@ func TestALineHasTheLevelThatLoggersWrite(t *testing.T) {
 // are that it came in, and the other stream's come between.
 func TestLogLinesJoinsRecords(t *testing.T) {
 	var out bytes.Buffer
-	l := &logLines{app: &app{IO: &IO{Out: &out}}, as: "text", level: levels["ERROR"], grep: regexp.MustCompile("whole")}
+	l := &logLines{app: &app{IO: &IO{Out: &out}}, as: asTable, level: levels["ERROR"], grep: regexp.MustCompile("whole")}
 	record := func(stream, text string, partial bool) {
 		r := runner.Record{Time: time.Now(), Stream: stream, Text: []byte(text), Partial: partial}
 		if err := l.visit(r); err != nil {

@@ -23,14 +23,15 @@ type flowRunLogsCmd struct {
 	Level   string `placeholder:"LEVEL" help:"Only lines of this level or above: debug, info, warning, error, critical."`
 	Grep    string `placeholder:"REGEXP" help:"Only lines that a regular expression (RE2) fits."`
 	Raw     bool   `help:"The exact bytes that the flow wrote, standard output and error apart on stdout and stderr."`
-	Output  string `short:"o" enum:"text,json,jsonl" default:"text" placeholder:"FORMAT" help:"How to print: text, or a line as an object: json, jsonl."`
+	outputFlag
 }
 
 // Help ends with examples.
 func (flowRunLogsCmd) Help() string {
 	return "A line's level is the one that Python's logging writes into it, such as \"08:51:21.123 | ERROR | …\" or \"ERROR:name:…\". " +
 		"A line without one counts as INFO on standard output, and as ERROR on standard error, where a traceback is.\n\n" +
-		"On a terminal, of a line that was written over (a progress bar) only the last text is shown.\n\n" +
+		"On a terminal, of a line that was written over (a progress bar) only the last text is shown. " +
+		"With -o a line is an object; -o name is the log's file.\n\n" +
 		"Examples:\n  runnel logs folder-report/nightly --failed\n  runnel logs amber-otter -f --tail 20\n" +
 		"  runnel flow-run logs amber-otter --level warning --since 10m -o jsonl"
 }
@@ -67,16 +68,16 @@ func (c flowRunLogsCmd) lines(a *app) (*logLines, error) {
 	}
 	narrowed := c.Since != "" || c.Level != "" || c.Grep != ""
 	switch {
-	case c.Raw && (narrowed || c.Tail > 0 || c.Follow || c.Output != "text"):
+	case c.Raw && (narrowed || c.Tail > 0 || c.Follow || c.Output != "table" || c.JQ != ""):
 		return nil, usage("--raw prints all bytes as they are: of the other flags it takes --attempt alone")
-	case c.Follow && c.Output == "json":
+	case c.Follow && (c.Output != "table" && c.Output != "jsonl" || c.JQ != ""):
 		return nil, usage("a log that is followed is no one document: -o jsonl prints it line by line")
 	case c.Failed && !strings.Contains(c.FlowRun, "/"):
 		return nil, usage("--failed is of a deployment: runnel logs FLOW/NAME --failed")
-	case !narrowed && c.Output == "text":
+	case !narrowed && (c.Output == "table" || c.Output == "name") && c.JQ == "":
 		return nil, nil
 	}
-	l := &logLines{app: a, as: c.Output}
+	l := &logLines{app: a, as: c.outputFlag}
 	var err error
 	if l.since, err = a.since("--since", c.Since); err != nil {
 		return nil, err
@@ -181,7 +182,11 @@ func (c flowRunLogsCmd) read(a *app, s *store.Store, run store.Run, lines *logLi
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return &exitError{code: exitNotFound, message: "the log is gone: " + path}
 	}
-	if c.Raw {
+	switch {
+	case c.Output == "name" && c.JQ == "":
+		a.print("%s", path)
+		return nil
+	case c.Raw:
 		return errors.Join(runner.CopyRaw(a.Out, path, "stdout"), runner.CopyRaw(a.Err, path, "stderr"))
 	}
 	w := watcher{app: a, store: s, out: logPrinter{w: a.Out, terminal: a.OutTerminal}, lines: lines, tail: c.Tail}

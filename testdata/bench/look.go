@@ -19,6 +19,9 @@ var looks = []string{
 	"work-queue preview bench/default", "worker ls", "variable ls",
 	"flow-run ls", "flow-run ls --state Completed", "flow-run ls --state Failed", "flow-run ls --deployment bench/true",
 	"flow-run ls --flow bench", "flow-run ls --pool bench", "flow-run ls --since 1h", "flow-run inspect RUN",
+	"flow-run ls --state TimedOut", "flow-run ls --deployment bench/*", "flow-run ls --deployment bench/true --state Failed",
+	"flow-run ls --queue default --worker host-1", "flow-run ls --worker nobody", "flow-run ls --until 1d",
+	"flow-run ls --tag rare", "flow-run ls --param top=3",
 }
 
 // look times each of them with few and with many runs in the file, in turns.
