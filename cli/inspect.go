@@ -145,7 +145,10 @@ func (a *app) showInspection(s *store.Store, i inspection) {
 		a.print("the end of the log (all: runnel logs %s)", r.ID.Short())
 	}
 	for _, line := range i.LogTail {
-		a.print("  %s", clip(clean(line), a.Width-2))
+		if line = clean(line); a.OutTerminal {
+			line = clip(line, a.Width-2)
+		}
+		a.print("  %s", line)
 	}
 }
 
