@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ func (a *app) obstacle(s *store.Store, r store.Run) (string, error) {
 	w, err := s.Waits(a.ctx, r)
 	switch w.For {
 	case store.WaitPoolGone, store.WaitPoolPaused, store.WaitQueuePaused, store.WaitDeploymentPaused, store.WaitWorker:
-		return a.waitText(r, w), err
+		return cmp.Or(a.stoppedWorker(s, r, w), a.waitText(r, w)), err
 	}
 	return "", err
 }
