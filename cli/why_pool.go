@@ -112,9 +112,6 @@ func (a *app) queueText(p store.WorkPool, q queueLook) string {
 	if q.Waiting > 0 {
 		held = "; " + waitingText(q.Waiting)
 	}
-	if q.stopped != "" {
-		return "nothing starts: " + q.stopped + held
-	}
 	switch q.wait.For {
 	case store.WaitPoolPaused:
 		return fmt.Sprintf("nothing starts, since the work pool is paused: runnel work-pool resume %s%s", p.Name, held)
