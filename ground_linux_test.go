@@ -64,6 +64,15 @@ def snake():
     return 5
 `
 
+// A hook leaves a line for each start, and that of the deployment hangs.
+const groundHook = `cd "$(dirname "$0")"
+echo "$RUNNEL_FLOW_RUN_ID.$RUNNEL_HOOK.$1" >>told
+[ "$1" = pool ] && exit
+trap '' TERM
+(setsid sh -c 'trap "" TERM; sleep 60' &)
+sleep 60
+`
+
 func newGround(t *testing.T, binary string) *ground {
 	t.Helper()
 	// A path of its own: a test's name may be too long for a socket.
@@ -80,6 +89,7 @@ func newGround(t *testing.T, binary string) *ground {
 		g.write(name, text, 0o700)
 	}
 	g.write("snake.py", groundPython, 0o600)
+	g.write("told.sh", groundHook, 0o700)
 	t.Cleanup(func() {
 		if g.store != nil {
 			_ = g.store.Close()
@@ -308,14 +318,14 @@ func (g *ground) recover() {
 	g.t.Helper()
 	g.touch("go")
 	w := g.worker(nil)
-	g.until("every run to have ended", func() bool {
+	g.until("every run to have ended, and to be told of", func() bool {
 		for _, r := range g.runs() {
 			if r.Job != nil && r.State.Type == store.Scheduled { // only its command would have retried it
 				g.do("flow-run", "cancel", r.ID.String(), "--no-wait")
 			}
 		}
 		g.settle()
-		return g.allEnded()
+		return g.allEnded() && len(g.hooks(true)) == 0
 	})
 	g.leave(w)
 	g.until("every process to have ended", func() bool { return len(processesOf(g.folder)) == 0 })
@@ -351,6 +361,7 @@ func (g *ground) check(slotDied bool) {
 		}
 	}
 	g.checkStarts(byID)
+	g.checkTold()
 	if g.exists("overlap") && !slotDied {
 		g.t.Error("G4: two runs of a deployment with a limit of 1 ran at once")
 	}
@@ -371,6 +382,34 @@ func (g *ground) checkStarts(byID map[string]store.Run) {
 		if r, found := byID[id]; found && atoi(attempt) > r.RunCount {
 			g.t.Errorf("G2: attempt %s was started, and %d are recorded", line, r.RunCount)
 		}
+	}
+}
+
+// checkTold: each end that has hooks owed them, and each was started once at
+// most, and not without being recorded.
+func (g *ground) checkTold() {
+	g.t.Helper()
+	recorded := map[string]bool{}
+	for _, h := range g.hooks(false) {
+		recorded[h.Run.String()+"."+h.Event+"."+strings.TrimPrefix(h.Origin, "work_")] = h.Started != nil
+	}
+	for _, r := range g.runs() {
+		if pool, err := g.look().WorkPool(context.Background(), "p"); err == nil && pool.Any() && r.State.Type == store.Completed {
+			for _, origin := range []string{"pool", "deployment"} {
+				if _, owed := recorded[r.ID.String()+".on_completion."+origin]; !owed {
+					g.t.Errorf("%s is Completed, and the hook of the %s is not owed", r.Name, origin)
+				}
+			}
+		}
+	}
+	text, _ := os.ReadFile(filepath.Join(g.folder, "told"))
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if seen[line] || !recorded[line] {
+			g.t.Errorf("the hook %s was started twice, or is not recorded", line)
+		}
+		seen[line] = true
 	}
 }
 

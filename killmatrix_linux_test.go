@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -36,6 +37,8 @@ var plays = []drama{
 	{name: "dead", act: playDead},
 	{name: "here", act: playHere},
 	{name: "lost", kill: "attempt.preparing#1", act: playWork},
+	{name: "told", act: playTold},
+	{name: "untold", kill: "hook.started#1", act: playTold},
 }
 
 // playWork runs what is due and leaves.
@@ -143,6 +146,36 @@ func playHere(g *ground) {
 		return !newest.State.Type.Live()
 	})
 	g.do("flow-run", "retry", newest.ID.String())
+}
+
+// playTold runs what has hooks: the pool's is done at once, the deployment's
+// hangs, in another session too, and is stopped.
+func playTold(g *ground) {
+	told := filepath.Join(g.folder, "told.sh")
+	g.do("work-pool", "create", "p", "--on-completion", "sh "+told+" pool")
+	g.do("deploy", "ok.sh", "-n", "d", "-p", "p", "--on-completion", "sh "+told+" deployment", "--hook-timeout", "0.3")
+	g.run("ok/d", "a")
+	w := g.worker(g.kill)
+	w = g.untilWorked(w, "all to have ended", g.allEnded)
+	w = g.untilWorked(w, "all to be told", func() bool { return len(g.hooks(true)) == 0 })
+	g.leave(w)
+}
+
+// hooks are those of all runs, or those of them that have not ended.
+func (g *ground) hooks(pending bool) (found []store.Hook) {
+	g.t.Helper()
+	for _, r := range g.runs() {
+		hooks, err := g.look().HooksOf(context.Background(), r.ID)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		for _, h := range hooks {
+			if !pending || h.Ended == nil {
+				found = append(found, h)
+			}
+		}
+	}
+	return found
 }
 
 // murder kills a worker and the slots of all that runs, and where flows is

@@ -63,6 +63,9 @@ func Main(streams *IO, args []string) int {
 		return runSlot(args[1], args[2])
 	}
 	a := &app{IO: streams, ctx: context.Background()}
+	if len(args) == 2 && args[0] == hookCommand {
+		return a.runHooks(args[1])
+	}
 	if len(args) > 1 && args[0] == completeCommand {
 		a.complete(args[1], args[2:])
 		return exitDone

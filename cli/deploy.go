@@ -29,6 +29,7 @@ type deployCmd struct {
 	FromGit           *bool    `negatable:"" help:"Runs clone the code from its git remote; --no-from-git: they use this folder."`
 	scheduleFlags
 	retryFlags
+	hookFlags
 	Build       *bool  `negatable:"" help:"Run the build and push steps of the project file (default: yes)."`
 	Save        *bool  `negatable:"" help:"Write the deployment into the project file."`
 	Prune       bool   `help:"With --all: delete the deployments that came from this file and left it."`

@@ -46,6 +46,9 @@ func (j *deployJob) flagEntry(e discover.Entry) (discover.Entry, error) {
 	if j.c.setsSchedules() {
 		flags.Schedules = e.Schedules
 	}
+	if err := overlayHooks(&flags, j.c.hookFlags); err != nil {
+		return flags, err
+	}
 	variables, err := jobVariables(nil, j.c.JobVariable)
 	flags.WorkPool.JobVariables = variables
 	return flags, err
@@ -57,6 +60,10 @@ func putFilled(e *discover.Entry, done discover.Entry) error {
 	overridePointer(&e.Version, done.Version)
 	overridePointer(&e.Tags, done.Tags)
 	overridePointer(&e.Schedules, done.Schedules)
+	overridePointer(&e.OnFailure, done.OnFailure)
+	overridePointer(&e.OnCrash, done.OnCrash)
+	overridePointer(&e.OnCompletion, done.OnCompletion)
+	overridePointer(&e.OnLate, done.OnLate)
 	e.Parameters = store.Values(e.Parameters).Over(done.Parameters)
 	variables := store.Values{}.Over(e.WorkPool.JobVariables)
 	textEnv(done.WorkPool.JobVariables)
@@ -128,6 +135,11 @@ func (j *deployJob) flagOf(path string) string {
 		"retries_on_crash":          flagIf(c.RetriesOnCrash != nil, "--retries-on-crash"),
 		"max_late":                  flagIf(c.MaxLate != nil, "--max-late"),
 		"jitter":                    flagIf(c.Jitter != nil, "--jitter"),
+		store.OnFailure:             flagIf(c.OnFailure != nil, "--on-failure"),
+		store.OnCrash:               flagIf(c.OnCrash != nil, "--on-crash"),
+		store.OnCompletion:          flagIf(c.OnCompletion != nil, "--on-completion"),
+		store.OnLate:                flagIf(c.OnLate != nil, "--on-late"),
+		"hook_timeout_seconds":      flagIf(c.HookTimeout != nil, "--hook-timeout"),
 	} {
 		if path == field || firstName(path) == field {
 			return flag

@@ -211,6 +211,7 @@ var fieldOf = []struct {
 	{lazily(`\bretries of`), "retries"},
 	{lazily(`a retry delay`), "retry_delay_seconds"},
 	{lazily(`a timeout of`), "timeout_seconds"},
+	{lazily(`\b(on_failure|on_crash|on_completion|on_late|hook_timeout_seconds): `), "$1"},
 }
 
 // wishProblem is what the store refuses, where the file has it; nil for what is

@@ -42,6 +42,9 @@ func (j *deployJob) overlay(e *discover.Entry, flow discover.Flow) error {
 	overrideText(&e.Catchup, c.Catchup)
 	overrideText(&e.MaxLate, c.MaxLate)
 	overrideText(&e.Jitter, c.Jitter)
+	if err := overlayHooks(e, c.hookFlags); err != nil {
+		return err
+	}
 	if err := j.overlaySchedules(e); err != nil {
 		return err
 	}
@@ -145,7 +148,7 @@ func (j *deployJob) wishOf(o order, e discover.Entry) (w store.Wish, err error) 
 		Description: e.Description, Version: e.Version, EnforceParameterSchema: e.EnforceParameterSchema,
 		Pool: e.WorkPool.Name, Queue: e.WorkPool.WorkQueueName, Paused: e.Paused, Tags: e.Tags,
 		Parameters: e.Parameters, JobVariables: e.WorkPool.JobVariables, Shown: e.Shown,
-		PullSteps: pullSteps(e.Pull), Built: j.built(o),
+		PullSteps: pullSteps(e.Pull), Built: j.built(o), Hooks: hookChange(e),
 	}
 	if j.file != nil {
 		w.ProjectFile = j.file.Path

@@ -195,6 +195,7 @@ func (a *app) showDeployment(d store.Deployment) {
 		pairs = append(pairs, [2]string{"timeout", fmt.Sprintf("%gs", *d.TimeoutSeconds)})
 	}
 	pairs = append(pairs, missedPairs(d)...)
+	pairs = append(pairs, hookPairs(d.Hooks)...)
 	pairs = append(pairs, [2]string{"created", a.local(d.Created)}, [2]string{"updated", a.local(d.Updated)})
 	a.pairs(pairs)
 	a.showParameters(d)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -199,9 +200,10 @@ func (a *app) showHistory(i inspection) {
 	day := ""
 	for n, e := range i.History {
 		until := e.Time
-		switch {
-		case n+1 < len(i.History):
-			until = i.History[n+1].Time
+		switch next := slices.IndexFunc(i.History[n+1:], func(e store.Event) bool { return e.Who != store.HookWho }); {
+		case e.Who == store.HookWho: // it is of no state of its own
+		case next >= 0:
+			until = i.History[n+1+next].Time
 		case !i.State.Type.Terminal():
 			until = a.Clock()
 		}

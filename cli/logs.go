@@ -24,6 +24,7 @@ type flowRunLogsCmd struct {
 	Grep    string `placeholder:"REGEXP" help:"Only lines that a regular expression (RE2) fits."`
 	Raw     bool   `help:"The exact bytes that the flow wrote, standard output and error apart on stdout and stderr."`
 	outputFlag
+	Hooks bool `help:"What the commands wrote that were told of the run."`
 }
 
 // Help ends with examples.
@@ -49,9 +50,12 @@ func (c flowRunLogsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if c.Follow {
+	switch {
+	case c.Hooks:
+		err = a.printHooks(s, run)
+	case c.Follow:
 		err = c.follow(a, s, run, lines)
-	} else {
+	default:
 		err = c.read(a, s, run, lines)
 	}
 	if errors.Is(err, io.ErrClosedPipe) || isBrokenPipe(err) {
@@ -68,6 +72,8 @@ func (c flowRunLogsCmd) lines(a *app) (*logLines, error) {
 	}
 	narrowed := c.Since != "" || c.Level != "" || c.Grep != ""
 	switch {
+	case c.Hooks && (narrowed || c.Raw || c.Tail > 0 || c.Follow || c.Attempt > 0 || c.Output != "table" || c.JQ != ""):
+		return nil, usage("--hooks prints all that they wrote: of the other flags it takes --failed alone")
 	case c.Raw && (narrowed || c.Tail > 0 || c.Follow || c.Output != "table" || c.JQ != ""):
 		return nil, usage("--raw prints all bytes as they are: of the other flags it takes --attempt alone")
 	case c.Follow && (c.Output != "table" && c.Output != "jsonl" || c.JQ != ""):

@@ -277,11 +277,15 @@ func valueText(value any) string {
 	case string:
 		return clean(v)
 	}
-	b, err := json.Marshal(value)
-	if err != nil || string(b) == "[]" || string(b) == "{}" {
+	var b strings.Builder
+	if encodeJSON(&b, value, "") != nil {
 		return ""
 	}
-	return string(b)
+	text := strings.TrimSpace(b.String())
+	if text == "[]" || text == "{}" {
+		return ""
+	}
+	return text
 }
 
 // mention names a deployment where there are several to tell apart.

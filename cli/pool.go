@@ -26,6 +26,7 @@ type poolCreateCmd struct {
 	Description      string   `short:"d" placeholder:"TEXT" help:"What it is for."`
 	JobVariable      []string `sep:"none" placeholder:"NAME=VALUE" help:"A default for its runs, such as nice=5 or env.HOME=/x; repeatable (-jv)."`
 	Paused           bool     `help:"Start nothing until it is resumed."`
+	hookFlags
 	outputFlag
 }
 
@@ -43,13 +44,17 @@ func (c poolCreateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	hooks, err := c.hookFlags.change()
+	if err != nil {
+		return err
+	}
 	s, err := a.store()
 	if err != nil {
 		return err
 	}
 	p, err := s.CreateWorkPool(a.ctx, store.WorkPool{
 		Name: c.Name, Type: c.Type, Description: c.Description,
-		ConcurrencyLimit: c.ConcurrencyLimit, IsPaused: c.Paused, JobVariables: raw,
+		ConcurrencyLimit: c.ConcurrencyLimit, IsPaused: c.Paused, JobVariables: raw, Hooks: store.Hooks{}.With(hooks),
 	})
 	if err != nil {
 		return err
@@ -122,7 +127,7 @@ func (c poolInspectCmd) Run(a *app) error {
 		a.print("%s", p.Name)
 		return nil
 	}
-	a.pairs([][2]string{
+	a.pairs(append([][2]string{
 		{"name", p.Name},
 		{"id", p.ID.String()},
 		{"type", p.Type},
@@ -133,7 +138,7 @@ func (c poolInspectCmd) Run(a *app) error {
 		{"late runs", fmt.Sprint(p.Late)},
 		{"job variables", nonEmptyObject(string(p.JobVariables))},
 		{"created", a.local(p.Created)},
-	})
+	}, hookPairs(p.Hooks)...))
 	a.print("job variables of the type %s", p.Type)
 	rows := make([][]string, len(store.ProcessVariables))
 	for i, v := range store.ProcessVariables {

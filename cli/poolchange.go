@@ -26,6 +26,7 @@ type poolUpdateCmd struct {
 	limitFlags
 	Description *string  `short:"d" placeholder:"TEXT" help:"What it is for."`
 	JobVariable []string `sep:"none" placeholder:"NAME=VALUE" help:"A default for its runs; repeatable (-jv). NAME=null takes one away."`
+	hookFlags
 	outputFlag
 }
 
@@ -43,15 +44,19 @@ func (c poolUpdateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if c.ConcurrencyLimit == nil && !c.NoLimit && c.Description == nil && len(variables) == 0 {
-		return nothingGiven("--concurrency-limit, --no-concurrency-limit, --description or --job-variable")
+	hooks, err := c.hookFlags.change()
+	if err != nil {
+		return err
+	}
+	if c.ConcurrencyLimit == nil && !c.NoLimit && c.Description == nil && len(variables) == 0 && hooks.Nothing() {
+		return nothingGiven("--concurrency-limit, --no-concurrency-limit, --description, --job-variable or --on-failure")
 	}
 	s, err := a.store()
 	if err != nil {
 		return err
 	}
 	p, err := s.UpdateWorkPool(a.ctx, c.Name, store.PoolChange{
-		Description: c.Description, ConcurrencyLimit: c.ConcurrencyLimit, NoLimit: c.NoLimit, JobVariables: variables,
+		Description: c.Description, ConcurrencyLimit: c.ConcurrencyLimit, NoLimit: c.NoLimit, JobVariables: variables, Hooks: hooks,
 	})
 	if err != nil {
 		return err

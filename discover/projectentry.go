@@ -29,6 +29,9 @@ var entryForeign = map[string]string{
 	"interval":                 "write schedules: [{interval: …}]",
 	"rrule":                    "write schedules: [{rrule: …}]",
 	"max_active_runs":          "write concurrency_limit",
+	"on_cancellation":          "there is no such hook: whoever cancels a run knows it",
+	"on_crashed":               "write on_crash: [program, argument, …]",
+	"on_running":               "there is no such hook: let the flow say so itself",
 	"requirements":             "write a pull step: pip_install_requirements",
 	"parameter_openapi_schema": "the schema is read from the flow itself",
 }
@@ -90,6 +93,32 @@ func (b *block) own(e *Entry) {
 	e.TimeoutSeconds = b.positive("timeout_seconds", "a number of seconds")
 	e.Catchup = b.catchup()
 	e.MaxLate, e.Jitter, e.Python = b.plain("max_late"), b.plain("jitter"), b.plain("python")
+	e.OnFailure, e.OnCrash = b.command("on_failure"), b.command("on_crash")
+	e.OnCompletion, e.OnLate = b.command("on_completion"), b.command("on_late")
+	e.HookTimeoutSeconds = b.positive("hook_timeout_seconds", "a number of seconds")
+}
+
+// command is a program with its arguments. A text is refused: nobody but a
+// shell knows how to split it.
+func (b *block) command(key string) *[]string {
+	n := b.take(key)
+	if isNull(n) {
+		return nil
+	}
+	path := joinPath(b.path, key)
+	if n.Kind != yaml.SequenceNode {
+		b.r.fail(n, path, "write "+key+": [program, argument, …]; a line for a shell: [sh, -c, '…']", "must be a list, not a %s", kindName(n))
+		return nil
+	}
+	out := []string{}
+	for i, item := range n.Content {
+		if item.Kind != yaml.ScalarNode || isNull(item) {
+			b.r.fail(item, indexPath(path, i), "", "must be text, not a %s", kindName(item))
+			continue
+		}
+		out = append(out, item.Value)
+	}
+	return &out
 }
 
 // positive is a number of 0 or more.

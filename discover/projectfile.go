@@ -96,6 +96,12 @@ type Entry struct {
 	MaxLate           string    `json:"max_late"` // as written: seconds, PT1H or 01:00:00
 	Jitter            string    `json:"jitter"`   // likewise
 	Python            string    `json:"python"`
+	// Commands that are told of runs, as argv; empty removes one.
+	OnFailure          *[]string `json:"on_failure"`
+	OnCrash            *[]string `json:"on_crash"`
+	OnCompletion       *[]string `json:"on_completion"`
+	OnLate             *[]string `json:"on_late"`
+	HookTimeoutSeconds *float64  `json:"hook_timeout_seconds"`
 
 	// Read and kept, not acted on.
 	Triggers json.RawMessage `json:"triggers"`

@@ -159,7 +159,7 @@ func TestSchemaRefusesWhatReadingRefuses(t *testing.T) {
 		"deployments: [{name: a, concurrency_limit: {collision_strategy: WAIT, limit: 1}}]",
 		"deployments: [{name: a, catchup: some}]", "deployments: [{name: a, timeout_seconds: soon}]",
 		"deployments: [{name: a, schedules: [{cron: [1]}]}]", "pull: text", "pull: [{git_clone: {branch: a}}]",
-		"pull: [{run_shell_script: x}]",
+		"pull: [{run_shell_script: x}]", "deployments: [{name: a, on_failure: mail}]", "deployments: [{name: a, on_late: [[a]]}]",
 	} {
 		if _, err := parseProject("test.yaml", []byte(text)); err == nil {
 			t.Errorf("%s is read", text)

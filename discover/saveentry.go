@@ -110,6 +110,11 @@ func (e Entry) changes(before Entry) []change {
 	d.add(e.MaxLate, before.MaxLate, "max_late")
 	d.add(e.Jitter, before.Jitter, "jitter")
 	d.add(e.Python, before.Python, "python")
+	d.add(e.OnFailure, before.OnFailure, "on_failure")
+	d.add(e.OnCrash, before.OnCrash, "on_crash")
+	d.add(e.OnCompletion, before.OnCompletion, "on_completion")
+	d.add(e.OnLate, before.OnLate, "on_late")
+	d.add(e.HookTimeoutSeconds, before.HookTimeoutSeconds, "hook_timeout_seconds")
 	d.add(e.Triggers, before.Triggers, "triggers")
 	d.add(e.SLA, before.SLA, "sla")
 	return d.out

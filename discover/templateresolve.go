@@ -11,7 +11,7 @@ import (
 var unfilled = []string{"build", "push", "pull", "triggers", "sla"}
 
 // secretPlaces are the parts of an entry that a run reads, not a person.
-var secretPlaces = lazily(`^(parameters|work_pool\.job_variables|schedules?(\[\d+\])?\.parameters)[.\[]`)
+var secretPlaces = lazily(`^(parameters|work_pool\.job_variables|schedules?(\[\d+\])?\.parameters|on_(failure|crash|completion|late))[.\[]`)
 
 // Resolve fills the entry's templates, those of its pull steps included. It gives
 // every problem at once, by line, and the entry is good only when there is none.

@@ -24,7 +24,7 @@ func Settle(ctx context.Context, s *store.Store, who string) error {
 			return fmt.Errorf("settle %s: %w", run.Name, err)
 		}
 	}
-	return nil
+	return StartHooks(ctx, s)
 }
 
 // SettleRun decides one run by the locks: owner alive, left to it; owner dead
@@ -40,7 +40,10 @@ func SettleRun(ctx context.Context, s *store.Store, run store.Run, who string) e
 	if proof.alive(s.Folder()) {
 		return nil
 	}
-	return ignoreSuperseded(settleDead(ctx, s, run, proof, who))
+	if err := settleDead(ctx, s, run, proof, who); err != nil {
+		return ignoreSuperseded(err)
+	}
+	return tellHooks(ctx, s, leftToWorkers)
 }
 
 // settleDead is SettleRun where the owner is proven dead.

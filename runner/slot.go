@@ -112,7 +112,10 @@ func (s *slot) run(id store.ID, control *os.File) (err error) {
 	store.KillPoint("slot.ready")
 	s.serve()
 	store.KillPoint("slot.leaving")
-	return s.closeStore()
+	if s.store != nil { // it wrote an end itself: there may be no worker to look
+		err = tellHooks(context.Background(), s.store, leftToWorkers)
+	}
+	return errors.Join(err, s.closeStore())
 }
 
 // listen passes on what the worker says until it is gone.

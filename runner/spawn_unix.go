@@ -16,9 +16,16 @@ import (
 	"runnel/store"
 )
 
-// spawnSlot starts the process in a session of its own, with none of our
-// terminal's descriptors.
 func spawnSlot(s *store.Store, id store.ID, control *os.File) (*os.Process, error) {
+	return spawn(s, control, slotArgument, s.Path(), id.String())
+}
+
+// spawnSession starts this program once more, with nothing of ours to hold.
+func spawnSession(s *store.Store, args ...string) (*os.Process, error) { return spawn(s, nil, args...) }
+
+// spawn starts the process in a session of its own, with none of our
+// terminal's descriptors.
+func spawn(s *store.Store, control *os.File, args ...string) (*os.Process, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -29,7 +36,10 @@ func spawnSlot(s *store.Store, id store.ID, control *os.File) (*os.Process, erro
 		return nil, err
 	}
 	defer trouble.Close() //nolint:errcheck // opened for the child
-	return os.StartProcess(selfBinary(), []string{"runnel", slotArgument, s.Path(), id.String()}, &os.ProcAttr{
+	if control == nil {
+		control = null
+	}
+	return os.StartProcess(selfBinary(), append([]string{"runnel"}, args...), &os.ProcAttr{
 		Env:   slotEnvironment(),
 		Dir:   "/", // a slot keeps no folder busy
 		Files: []*os.File{null, null, trouble, control},

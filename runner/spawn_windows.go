@@ -9,6 +9,8 @@ import (
 
 func spawnSlot(*store.Store, store.ID, *os.File) (*os.Process, error) { return nil, ErrUnsupported }
 
+func spawnSession(*store.Store, ...string) (*os.Process, error) { return nil, ErrUnsupported }
+
 func socketPair() (net.Conn, *os.File, error) { return nil, nil, ErrUnsupported }
 
 func startNice(Spec, int) (*Process, error) { return nil, ErrUnsupported }

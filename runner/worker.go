@@ -40,6 +40,7 @@ type Worker struct {
 	hurry    <-chan time.Time // fires when a container's time is up
 	storage  string           // the trouble with the disk that was said last
 	spawning string           // the same, with starting slots
+	hooking  string           // and with hooks
 	started  time.Time
 	beat     time.Time
 	swept    time.Time
@@ -210,7 +211,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	w.wrote, w.rung = true, false
 	w.next = result.Next
 	w.overcome(&w.storage)
-	ended := w.acknowledge()
+	ended, hooks := w.acknowledge()
 	started := make([]Notice, len(result.Claimed))
 	for i, c := range result.Claimed {
 		started[i] = w.handOut(ready[i], c)
@@ -221,6 +222,9 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	}
 	for _, n := range started {
 		w.Notify(n)
+	}
+	if hooks {
+		w.tellHooks(ctx, false)
 	}
 	for _, owner := range result.Ring {
 		RingOwner(w.Store, owner)
@@ -283,8 +287,8 @@ func (w *Worker) grow(used int) error {
 }
 
 // acknowledge tells the slots that their ends are recorded, and gives what is
-// to be shown of them. An end whose run somebody else has taken is done too.
-func (w *Worker) acknowledge() (ended []Notice) {
+// to be shown of them, and whether there are hooks to be told. An end whose run somebody else has taken is done too.
+func (w *Worker) acknowledge() (ended []Notice, hooks bool) {
 	for _, end := range w.ends {
 		for _, h := range w.hands {
 			if h.claimed == nil || h.claimed.Run.ID != end.Run {
@@ -294,6 +298,7 @@ func (w *Worker) acknowledge() (ended []Notice) {
 			h.tell(toSlot{Ack: true})
 			store.KillPoint("worker.acknowledged")
 			ended = append(ended, Notice{Run: h.claimed.Run, Attempt: h.claimed.Attempt, End: &end})
+			hooks = hooks || h.claimed.Hooks
 			h.claimed, h.since = nil, time.Now()
 			if !w.again[end.Run] {
 				h.ready = false
@@ -303,7 +308,7 @@ func (w *Worker) acknowledge() (ended []Notice) {
 		}
 	}
 	w.ends, w.pids = nil, nil
-	return ended
+	return ended, hooks
 }
 
 // notifyEnd shows an end as the database has it: a retry is no end.

@@ -42,6 +42,7 @@ func (w *Worker) look(ctx context.Context) error {
 		ownSlots.reapOthers()
 	}
 	sweep := now.Sub(w.swept) >= sweepEvery
+	w.tellHooks(ctx, sweep)
 	if w.busy() == 0 && !sweep {
 		return nil // no run of ours that could have been cancelled
 	}

@@ -16,6 +16,10 @@ func (w *Worker) finished() bool {
 	if w.busy() > 0 || len(w.ends) > 0 {
 		return false
 	}
+	// A container ends with its worker, and with it what tells of the last runs.
+	if w.mode != cancelling && !hookRunners.idle() {
+		return false
+	}
 	return w.mode != working || (w.RunOnce && w.empty && w.starting == 0)
 }
 

@@ -41,7 +41,7 @@ func (s *Store) BackupLogs(ctx context.Context, backup string, force bool) (coun
 }
 
 // logFile is a log's name below the folder of logs, as logName makes it.
-var logFile = lazily(`^\d{4}-\d\d-\d\d/[0-9a-f-]{36}\.\d+\.log$`)
+var logFile = lazily(`^\d{4}-\d\d-\d\d/[0-9a-f-]{36}\.\d+(\.on_[a-z]+\.[a-z_]+)?\.log$`)
 
 // eachLog calls for every log, by its name below the folder.
 func eachLog(ctx context.Context, folder string, call func(name string) error) error {

@@ -32,14 +32,15 @@ const (
 	RuleAttempts  = "attempts"  // are numbered without a gap, and ended but for a live one
 	RuleFence     = "fence"     // an owner's is the run's; none is ahead of it
 	RuleTicks     = "ticks"     // a tick made a run or was dropped, never both
-	RuleLogs      = "logs"      // every log is of an attempt
+	RuleLogs      = "logs"      // every log is of an attempt or a hook
+	RuleHooks     = "hooks"     // a hook is of an end that its run had
 )
 
 // Check verifies the file against its invariants. It reads, a page at a time,
 // and may run beside anything else.
 func (s *Store) Check(ctx context.Context) (r Report, err error) {
 	r.Violations = []Violation{}
-	for _, part := range []func(context.Context, *Report) error{s.checkFile, s.checkRuns, s.checkTicks, s.checkLogs} {
+	for _, part := range []func(context.Context, *Report) error{s.checkFile, s.checkRuns, s.checkTicks, s.checkHooks, s.checkLogs} {
 		if err := part(ctx, &r); err != nil {
 			return r, err
 		}
@@ -149,11 +150,11 @@ func fillChecked(ctx context.Context, q querier, page []*checkedRun) error {
 	_, err := collect(ctx, q, func(r row) (_ struct{}, err error) {
 		var id ID
 		var e Event
-		if err = r.Scan(&id, &e.State, &e.Name, &e.Message, &e.Attempt); err == nil && byID[id] != nil {
+		if err = r.Scan(&id, &e.State, &e.Name, &e.Message, &e.Attempt, &e.Who); err == nil && byID[id] != nil {
 			byID[id].events = append(byID[id].events, e)
 		}
 		return struct{}{}, err
-	}, "SELECT run_id, state_type, state_name, message, attempt FROM event WHERE run_id BETWEEN ? AND ? ORDER BY run_id, id", first, last)
+	}, "SELECT run_id, state_type, state_name, message, attempt, who FROM event WHERE run_id BETWEEN ? AND ? ORDER BY run_id, id", first, last)
 	if err != nil {
 		return err
 	}
@@ -183,6 +184,7 @@ func (c *checkedRun) replay(r *Report) {
 		r.add(RuleHistory, thing, "it has no history")
 		return
 	}
+	c.events = withoutHooks(c.events)
 	attempt := 0
 	var state StateType
 	for i, e := range c.events {
@@ -210,6 +212,17 @@ func (c *checkedRun) replay(r *Report) {
 	} else if attempt != c.attempt {
 		r.add(RuleHistory, thing, "it counts %d attempts, and its history %d", c.attempt, attempt)
 	}
+}
+
+// withoutHooks leaves out what tells of hooks and changes no state.
+func withoutHooks(events []Event) (steps []Event) {
+	for i, e := range events {
+		if i > 0 && e.Who == HookWho && e.State == events[i-1].State {
+			continue
+		}
+		steps = append(steps, e)
+	}
+	return steps
 }
 
 func (c *checkedRun) checkAttempts(r *Report) {
@@ -265,6 +278,36 @@ func (s *Store) checkTicks(ctx context.Context, r *Report) error {
 	return err
 }
 
+// checkHooks looks for hooks of an end that never was, and for ended ones of
+// which the history does not tell.
+func (s *Store) checkHooks(ctx context.Context, r *Report) error {
+	broken, err := collect(ctx, s.reader, func(r row) (v Violation, err error) {
+		var id ID
+		err = r.Scan(&id, &v.Message)
+		v.Rule, v.Thing = RuleHooks, id.String()
+		return v, err
+	}, `
+		SELECT h.run_id, h.event || ' is of an end that it never had'
+		  FROM hook h
+		 WHERE h.event <> 'on_late'
+		   AND NOT EXISTS (SELECT 1
+		                     FROM event e
+		                    WHERE e.run_id = h.run_id
+		                      AND e.attempt = h.attempt
+		                      AND e.state_type = h.state_type)
+		 UNION ALL
+		SELECT h.run_id, 'its history does not tell of each hook that has ended'
+		  FROM hook h
+		 WHERE h.ended IS NOT NULL
+		 GROUP BY h.run_id
+		HAVING count(*) <> (SELECT count(*)
+		                      FROM event e
+		                     WHERE e.run_id = h.run_id
+		                       AND e.who = ?)`, HookWho)
+	r.Violations = append(r.Violations, broken...)
+	return err
+}
+
 // checkLogs looks for logs of no attempt: deleting a run takes its logs along,
 // and a start that is taken back has made none.
 func (s *Store) checkLogs(ctx context.Context, r *Report) error {
@@ -283,9 +326,14 @@ func (s *Store) checkLogs(ctx context.Context, r *Report) error {
 			return nil // somebody else's file
 		}
 		var n int
-		err = s.reader.QueryRowContext(ctx, "SELECT count(*) FROM attempt WHERE run_id = ? AND attempt = CAST(? AS INTEGER)", id, number).Scan(&n)
+		query, of := "SELECT count(*) FROM attempt WHERE run_id = ? AND attempt = CAST(? AS INTEGER)", "attempt"
+		if strings.Contains(number, ".") {
+			relative, _ := filepath.Rel(folder, path)
+			query, of, number = "SELECT count(*) FROM hook WHERE run_id = ? AND log = ?", "hook", filepath.ToSlash(relative)
+		}
+		err = s.reader.QueryRowContext(ctx, query, id, number).Scan(&n)
 		if err == nil && n == 0 {
-			r.add(RuleLogs, path, "it is the log of no attempt")
+			r.add(RuleLogs, path, "it is the log of no %s", of)
 		}
 		return err
 	})

@@ -172,9 +172,9 @@ func (c *chooser) take(queue *queueCursor, due *dueRun, owner Owner, result *Rou
 	if err != nil {
 		return err
 	}
-	claimed.Pool = c.variables
+	claimed.Pool, claimed.Hooks = c.variables, c.pool.Any()
 	if d := c.deployments[due.deployment]; d != nil {
-		claimed.Deployment = &d.d
+		claimed.Deployment, claimed.Hooks = &d.d, claimed.Hooks || d.d.Any()
 		d.free--
 		if err := c.nextTick(d, &claimed, result); err != nil {
 			return err

@@ -22,6 +22,7 @@ type Claimed struct {
 	Log        string // relative to the folder of logs
 	// The ticks of its schedule around the run's own; nil where there is none.
 	PreviousTick, NextTick *time.Time
+	Hooks                  bool // its deployment or pool has some
 }
 
 // Round is what a worker wants of one transaction: the ends that its slots

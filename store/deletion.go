@@ -70,7 +70,11 @@ func (t *tx) deleteRuns(ids []ID) error {
 		if err != nil {
 			return err
 		}
-		logs = append(logs, of...)
+		told, err := names(t.ctx, t, selectHookLogs, id)
+		if err != nil {
+			return err
+		}
+		logs = append(append(logs, of...), told...)
 		if _, err := t.exec("DELETE FROM flow_run WHERE id = ?", id); err != nil {
 			return err
 		}

@@ -46,6 +46,7 @@ type Wish struct {
 	MaxLate, Jitter *time.Duration // 0 removes
 	RetriesOnCrash  *int
 	RetryJitter     *float64
+	Hooks           HookChange
 	ProjectFile     string // "" keeps
 	// Shown has what to print in place of values that came from the environment
 	// or a secret, by path as the project file has it: parameters.db.host.
@@ -201,7 +202,7 @@ func (t *tx) existing(w Wish) (Deployment, bool, error) {
 			Name: w.Name, FlowName: w.FlowName, FullName: w.FlowName + "/" + w.Name,
 			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{}, PullSteps: []Step{},
 			EnforceParameterSchema: true, CollisionStrategy: Enqueue,
-			Catchup: CatchupLatest, Schedules: []DeploymentSchedule{},
+			Catchup: CatchupLatest, Schedules: []DeploymentSchedule{}, Hooks: Hooks{}.whole(),
 		}, true, nil
 	}
 	if err == nil {
@@ -234,6 +235,7 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish) (Deployment, error) {
 	set(&d.RetryJitterFactor, w.RetryJitter)
 	setSeconds(&d.MaxLateSeconds, w.MaxLate)
 	setSeconds(&d.JitterSeconds, w.Jitter)
+	d.Hooks = d.Hooks.With(w.Hooks)
 	if w.ProjectFile != "" {
 		d.ProjectFile = w.ProjectFile
 	}
@@ -328,13 +330,13 @@ func (t *tx) putDeployment(d *Deployment, isNew bool) error {
 		       version = ?, tags = ?, parameters = ?, parameter_schema = ?, enforce_parameter_schema = ?,
 		       job_variables = ?, paused = ?, concurrency_limit = ?, collision_strategy = ?, retries = ?,
 		       retry_delay_seconds = ?, timeout_seconds = ?, pull_steps = ?, retries_on_crash = ?, retry_jitter_factor = ?,
-		       catchup = ?, max_late_seconds = ?, jitter_seconds = ?, project_file = ?, shown = ?, updated = ?
+		       catchup = ?, max_late_seconds = ?, jitter_seconds = ?, hooks = ?, project_file = ?, shown = ?, updated = ?
 		 WHERE id = ?`,
 		d.queueID, d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.Description,
 		d.Version, asJSON(d.Tags), d.Parameters.text(), string(d.ParameterSchema), d.EnforceParameterSchema,
 		d.JobVariables.text(), d.Paused, d.ConcurrencyLimit, d.CollisionStrategy, d.Retries,
 		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, steps, d.RetriesOnCrash, d.RetryJitterFactor,
-		d.Catchup, d.MaxLateSeconds, d.JitterSeconds, orNull(d.ProjectFile), shownJSON(d.Shown), t.now, d.ID)
+		d.Catchup, d.MaxLateSeconds, d.JitterSeconds, d.Hooks.text(), orNull(d.ProjectFile), shownJSON(d.Shown), t.now, d.ID)
 	if err != nil {
 		return fmt.Errorf("write deployment: %w", err)
 	}

@@ -25,7 +25,7 @@ func checkDeployment(d Deployment) error {
 		e.Hint = []string{"the strategies are: " + strings.Join(strategies, ", ")}
 		return e
 	}
-	if err := checkCatchup(d); err != nil {
+	if err := errors.Join(checkCatchup(d), d.Hooks.check()); err != nil {
 		return err
 	}
 	if !d.EnforceParameterSchema {

@@ -36,6 +36,11 @@ var fields = []struct {
 	{"catchup", func(d Deployment) any { return d.Catchup }},
 	{"max_late_seconds", func(d Deployment) any { return plain(d.MaxLateSeconds) }},
 	{"jitter_seconds", func(d Deployment) any { return plain(d.JitterSeconds) }},
+	{OnFailure, func(d Deployment) any { return d.OnFailure }},
+	{OnCrash, func(d Deployment) any { return d.OnCrash }},
+	{OnCompletion, func(d Deployment) any { return d.OnCompletion }},
+	{OnLate, func(d Deployment) any { return d.OnLate }},
+	{"hook_timeout_seconds", func(d Deployment) any { return plain(d.HookTimeoutSeconds) }},
 	{"project_file", func(d Deployment) any { return d.ProjectFile }},
 }
 

@@ -55,7 +55,8 @@ type Deployment struct {
 	Catchup        string               `json:"catchup"`          // latest, all or none
 	MaxLateSeconds *float64             `json:"max_late_seconds"` // null: any
 	JitterSeconds  *float64             `json:"jitter_seconds"`   // null: none
-	ProjectFile    string               `json:"project_file"`     // "" where flags made it
+	Hooks
+	ProjectFile string `json:"project_file"` // "" where flags made it
 	// Shown is what Masked puts in place of hidden values, by their path.
 	Shown   map[string]string `json:"-"`
 	Created time.Time         `json:"created"`
@@ -96,6 +97,7 @@ const selectDeployment = `
 	       d.catchup,
 	       d.max_late_seconds,
 	       d.jitter_seconds,
+	       d.hooks,
 	       coalesce(d.project_file, ''),
 	       d.shown,
 	       d.created,
@@ -106,18 +108,21 @@ const selectDeployment = `
 	  LEFT JOIN work_pool p ON p.id = q.work_pool_id`
 
 func scanDeployment(r row) (d Deployment, err error) {
-	var tags, parameters, variables, steps, delays, shown text
+	var tags, parameters, variables, steps, delays, hooks, shown text
 	var limit sql.NullInt64
 	var created, updated int64
 	err = r.Scan(&d.ID, &d.Name, &d.FlowName, &d.FlowID, &d.Entrypoint, &d.Kind, &d.Path, &d.Interpreter,
 		&d.Description, &d.Version, &tags, &parameters, (*text)(&d.ParameterSchema), &d.EnforceParameterSchema,
 		&variables, &steps, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
 		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &d.RetriesOnCrash, &d.RetryJitterFactor, &d.Catchup,
-		&d.MaxLateSeconds, &d.JitterSeconds, &d.ProjectFile, &shown, &created, &updated)
+		&d.MaxLateSeconds, &d.JitterSeconds, &hooks, &d.ProjectFile, &shown, &created, &updated)
 	if err != nil {
 		return d, err
 	}
 	if d.PullSteps, err = readSteps(steps); err != nil {
+		return d, err
+	}
+	if d.Hooks, err = readHooks(hooks); err != nil {
 		return d, err
 	}
 	d.FullName = d.FlowName + "/" + d.Name

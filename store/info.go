@@ -117,7 +117,7 @@ func (s *Store) growth(ctx context.Context, i *Info, since time.Time) error {
 		case "flow_run":
 			runs = t.Rows
 			bytes += t.Bytes
-		case "event", "attempt":
+		case "event", "attempt", "hook":
 			bytes += t.Bytes
 		}
 	}

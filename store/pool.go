@@ -23,6 +23,7 @@ type WorkPool struct {
 	IsPaused         bool            `json:"is_paused"`
 	ConcurrencyLimit *int            `json:"concurrency_limit"`
 	JobVariables     json.RawMessage `json:"job_variables"`
+	Hooks
 	// Status is READY while a worker polls, NOT_READY, or PAUSED.
 	Status string `json:"status"`
 	// Workers is how many are alive, Late how many runs are past their time.
@@ -63,7 +64,8 @@ func (p *WorkPool) check() error {
 		e.Hint = []string{"the types that exist: " + strings.Join(PoolTypes, ", ")}
 		return e
 	}
-	return checkPoolVariables(p.JobVariables)
+	p.Hooks = p.Hooks.whole()
+	return errors.Join(p.Hooks.check(), checkPoolVariables(p.JobVariables))
 }
 
 func checkLimit(limit *int) error {
@@ -99,9 +101,9 @@ func checkPoolVariables(raw json.RawMessage) error {
 func (t *tx) createPool(p *WorkPool) error {
 	p.ID = NewID()
 	_, err := t.exec(`
-		INSERT INTO work_pool (id, name, type, description, is_paused, concurrency_limit, job_variables, created, updated)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		p.ID, p.Name, p.Type, p.Description, p.IsPaused, p.ConcurrencyLimit, string(p.JobVariables), t.now, t.now)
+		INSERT INTO work_pool (id, name, type, description, is_paused, concurrency_limit, job_variables, hooks, created, updated)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		p.ID, p.Name, p.Type, p.Description, p.IsPaused, p.ConcurrencyLimit, string(p.JobVariables), p.Hooks.text(), t.now, t.now)
 	if isUnique(err) {
 		e := conflict("the work pool %q exists already", p.Name)
 		e.Hint = []string{"see it: runnel work-pool inspect " + p.Name}
@@ -122,6 +124,7 @@ const selectPool = `
 	       p.is_paused,
 	       p.concurrency_limit,
 	       p.job_variables,
+	       p.hooks,
 	       p.created,
 	       p.updated
 	  FROM work_pool p`
@@ -129,7 +132,12 @@ const selectPool = `
 func scanPool(r row) (p WorkPool, err error) {
 	var limit sql.NullInt64
 	var created, updated int64
-	err = r.Scan(&p.ID, &p.Name, &p.Type, &p.Description, &p.IsPaused, &limit, (*text)(&p.JobVariables), &created, &updated)
+	var hooks text
+	err = r.Scan(&p.ID, &p.Name, &p.Type, &p.Description, &p.IsPaused, &limit, (*text)(&p.JobVariables), &hooks, &created, &updated)
+	if err != nil {
+		return p, err
+	}
+	p.Hooks, err = readHooks(hooks)
 	p.ConcurrencyLimit = intOrNil(limit)
 	p.Created, p.Updated = instant(created), instant(updated)
 	return p, err

@@ -15,6 +15,7 @@ type PoolChange struct {
 	NoLimit          bool
 	// JobVariables go over those that are there; null removes one.
 	JobVariables Values
+	Hooks        HookChange
 }
 
 // UpdateWorkPool changes a pool, all of it or nothing.
@@ -27,8 +28,8 @@ func (s *Store) UpdateWorkPool(ctx context.Context, name string, c PoolChange) (
 		if err := c.apply(&p); err != nil {
 			return err
 		}
-		_, err = t.exec("UPDATE work_pool SET description = ?, concurrency_limit = ?, job_variables = ?, updated = ? WHERE id = ?",
-			p.Description, p.ConcurrencyLimit, string(p.JobVariables), t.now, p.ID)
+		_, err = t.exec("UPDATE work_pool SET description = ?, concurrency_limit = ?, job_variables = ?, hooks = ?, updated = ? WHERE id = ?",
+			p.Description, p.ConcurrencyLimit, string(p.JobVariables), p.Hooks.text(), t.now, p.ID)
 		return err
 	})
 	if err != nil {
@@ -51,6 +52,7 @@ func (c PoolChange) apply(p *WorkPool) (err error) {
 	}
 	maps.DeleteFunc(variables, func(_ string, raw json.RawMessage) bool { return string(raw) == "null" })
 	p.JobVariables = json.RawMessage(variables.text())
+	p.Hooks = p.Hooks.With(c.Hooks)
 	return p.check()
 }
 

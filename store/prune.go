@@ -277,6 +277,11 @@ func weigh(ctx context.Context, q querier, s *Store, id ID) (p Pruned, logs []st
 	}
 	logs, err = names(ctx, q, "SELECT log FROM attempt WHERE run_id = ?", id)
 	p.Attempts = int64(len(logs))
+	if err == nil {
+		var more []string
+		more, err = names(ctx, q, selectHookLogs, id)
+		logs = append(logs, more...)
+	}
 	for _, log := range logs {
 		if info, err := os.Stat(s.LogPath(log)); err == nil {
 			p.Logs++

@@ -122,6 +122,7 @@ func (s *Store) prepareRestore() error {
 // Messages of what a restore ends.
 const (
 	restoredRunning = "it was running when the backup was made that the database was restored from; its end is in no record"
+	restoredHook    = "not started: the database was restored from a backup, and it may have run meanwhile"
 	restoredDue     = "it fell due before the database was restored from a backup, and may have run meanwhile"
 )
 
@@ -142,6 +143,9 @@ func (s *Store) settlePart(ctx context.Context, part string, r *Restored) (err e
 			return err
 		}
 		if err := t.cancelDue(r); err != nil {
+			return err
+		}
+		if err := t.dropHooks(restoredHook); err != nil {
 			return err
 		}
 		_, err := t.exec("UPDATE worker SET ended = ?1, updated = ?1 WHERE ended IS NULL", t.now)

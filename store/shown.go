@@ -28,6 +28,8 @@ func shownAfter(old Deployment, w Wish) map[string]string {
 		shownParameters: w.Parameters != nil, shownJobVariables: w.JobVariables != nil,
 		shownSchedules: w.Schedules != nil, "tags": w.Tags != nil,
 		"description": w.Description != nil, "version": w.Version != nil,
+		OnFailure: w.Hooks.OnFailure != nil, OnCrash: w.Hooks.OnCrash != nil,
+		OnCompletion: w.Hooks.OnCompletion != nil, OnLate: w.Hooks.OnLate != nil,
 	}
 	shown := map[string]string{}
 	for part, set := range sets {
@@ -74,6 +76,7 @@ func (d Deployment) Masked() Deployment {
 	}
 	maskText(&d.Description, "description", d.Shown)
 	maskText(&d.Version, "version", d.Shown)
+	d.Hooks = d.Hooks.masked(d.Shown)
 	d.Schedules = slices.Clone(d.Schedules)
 	for i := range d.Schedules {
 		s := &d.Schedules[i]
