@@ -67,6 +67,12 @@ func TestCheckNamesEachViolation(t *testing.T) {
 		"an end that did not happen":   {RuleAttempts, "UPDATE attempt SET end_time = 1, state_type = 'FAILED', state_name = 'Failed' WHERE run_id = " + someRun + "'RUNNING')", "its attempt 1 has ended"},
 		"an owner that was shut out":   {RuleFence, "UPDATE flow_run SET fence = fence + 1 WHERE state_type = 'RUNNING'", "has the fence 1, and the run 2"},
 		"a row without its parent":     {RuleIntegrity, "DELETE FROM flow", "points at no row of flow"},
+		"a hook of no end": {RuleHooks, `INSERT INTO hook (run_id, attempt, event, origin, argv, state_type, state_name, state_message, state_time, created, updated)
+			SELECT id, 1, 'on_crash', 'work_pool', '[]', 'CRASHED', 'Crashed', '', 1, 1, 1 FROM flow_run WHERE state_type = 'COMPLETED'`, "on_crash is of an end that it never had"},
+		"a hook that nobody told of": {RuleHooks, `INSERT INTO hook (run_id, attempt, event, origin, argv, state_type, state_name, state_message, state_time, ended, created, updated)
+			SELECT id, 1, 'on_completion', 'work_pool', '[]', 'COMPLETED', 'Completed', '', 1, 1, 1, 1 FROM flow_run WHERE state_type = 'COMPLETED'`, "does not tell of each hook"},
+		"a hook that changed a state": {RuleHistory, `INSERT INTO event (run_id, id, time, state_type, state_name, attempt, who)
+			SELECT id, x'ffffffffffffffffffffffffffffffff', 1, 'FAILED', 'Failed', 1, 'hook' FROM flow_run WHERE state_type = 'COMPLETED'`, "goes from COMPLETED to FAILED"},
 		"a tick both ways": {RuleTicks, `INSERT INTO dropped_tick
 			SELECT randomblob(16), deployment_id, 's', 1, 9, 3, 'test', 1, 1 FROM flow_run LIMIT 1`, "counts as dropped, too"},
 	} {
