@@ -25,6 +25,7 @@ type deploymentUpdateCmd struct {
 	MaxLate           *string  `placeholder:"TIME" help:"Drop a tick that is later than this; none: run it however late."`
 	Jitter            *string  `placeholder:"TIME" help:"Put each tick off by up to so much; none: not."`
 	RetriesOnCrash    *int     `placeholder:"N" help:"Try a crashed run again so often."`
+	hookFlags
 	outputFlag
 }
 
@@ -101,6 +102,9 @@ func (c deploymentUpdateCmd) change() (store.DeploymentChange, error) {
 		return change, err
 	}
 	change.JobVariables = variables
+	if change.Hooks, err = c.hookFlags.change(); err != nil {
+		return change, err
+	}
 	late, lateErr := lengthOrNone("--max-late", c.MaxLate)
 	jitter, jitterErr := lengthOrNone("--jitter", c.Jitter)
 	change.MaxLate, change.Jitter = late, jitter
@@ -117,7 +121,7 @@ func (c deploymentUpdateCmd) check() error {
 	given := c.Pool != "" || c.WorkQueue != "" || c.Description != nil || len(c.Tag) > 0 || c.NoTags ||
 		len(c.Param) > 0 || c.Params != "" || len(c.UnsetParam) > 0 || len(c.JobVariable) > 0 ||
 		c.ConcurrencyLimit != nil || c.NoLimit || c.CollisionStrategy != nil || c.Catchup != nil ||
-		c.MaxLate != nil || c.Jitter != nil || c.RetriesOnCrash != nil
+		c.MaxLate != nil || c.Jitter != nil || c.RetriesOnCrash != nil || c.hookFlags != (hookFlags{})
 	if !given {
 		return nothingGiven("--pool, --param, --job-variable, --concurrency-limit or another of its flags")
 	}

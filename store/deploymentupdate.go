@@ -26,6 +26,7 @@ type DeploymentChange struct {
 	Unset      []string
 	// JobVariables go over those that are there; null removes one.
 	JobVariables Values
+	Hooks        HookChange
 }
 
 // UpdateDeployment changes what a deployment is set to, and nothing of its
@@ -55,8 +56,9 @@ func (c DeploymentChange) wish(d Deployment) (Wish, error) {
 		Description: c.Description, Tags: c.Tags, Pool: c.Pool, Queue: c.Queue,
 		ConcurrencyLimit: c.ConcurrencyLimit, NoConcurrencyLimit: c.NoConcurrencyLimit, CollisionStrategy: c.CollisionStrategy,
 		Catchup: c.Catchup, MaxLate: c.MaxLate, Jitter: c.Jitter, RetriesOnCrash: c.RetriesOnCrash, RetryJitter: c.RetryJitter,
-		Shown: maps.Clone(d.Shown),
+		Hooks: c.Hooks, Shown: maps.Clone(d.Shown),
 	}
+	c.Hooks.forget(w.Shown)
 	if len(c.Parameters) > 0 || len(c.Unset) > 0 {
 		if err := c.setParameters(&w, d); err != nil {
 			return w, err

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -51,6 +52,15 @@ type HookChange struct {
 
 // Nothing is true where nothing is to change.
 func (c HookChange) Nothing() bool { return c == HookChange{} }
+
+// forget drops the templates of commands that are no longer theirs.
+func (c HookChange) forget(shown map[string]string) {
+	for event, set := range map[string]bool{
+		OnFailure: c.OnFailure != nil, OnCrash: c.OnCrash != nil, OnCompletion: c.OnCompletion != nil, OnLate: c.OnLate != nil,
+	} {
+		maps.DeleteFunc(shown, func(path, _ string) bool { return set && strings.HasPrefix(path, event+"[") })
+	}
+}
 
 // Of is the command of an event, nil for none.
 func (h Hooks) Of(event string) []string {
