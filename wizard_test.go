@@ -148,15 +148,62 @@ func TestWizardMistakes(t *testing.T) {
 		x.press(enter)
 		x.wait("Run it on a schedule?", "y or n")
 		x.press(shiftTab)
-		x.wait("> weekly", "folder-report/weekly is new")
+		cleared(t, x.wait("> weekly", "folder-report/weekly is new", "esc: leave"), "Name of the deployment", "Run it on")
 		x.press(shiftTab)
-		x.wait("Which flow", "type to filter", "> folder-report")
+		cleared(t, x.wait("Which flow", "type to filter", "> folder-report", "esc: leave"), "Which flow", "Name of the deployment")
 		x.press(out)
 		x.ends(130)
 		x.wait("left; nothing was changed")
 		if _, err := os.Stat(filepath.Join(folder, "runnel.db")); err == nil {
 			t.Fatal("there is a database")
 		}
+	}
+}
+
+// cleared holds that a screen asks one question, once, and nothing is left of
+// the one that came after it.
+func cleared(t *testing.T, screen, asked, left string) {
+	t.Helper()
+	if strings.Count(screen, asked) != 1 || strings.Contains(screen, left) {
+		t.Errorf("going back to %q leaves\n%s", asked, screen)
+	}
+}
+
+// TestWizardBackFromThePlan: going back takes the plan away with its question.
+func TestWizardBackFromThePlan(t *testing.T) {
+	folder := exampleFolder(t)
+	x := openTerminal(t, filepath.Join(folder, "report"), 80, 30, wizardEnv(folder), "deploy", "flows/report.py:folder_report", "-p", "p", "--create-pools", "--no-schedule", "--no-save")
+	x.wait("Name of the deployment", "esc: leave")
+	x.press("x", enter)
+	x.wait("Review the parameters?", "esc: leave")
+	x.press(enter)
+	x.wait("+ folder-report/x", "Deploy this?", "esc: leave")
+	x.press(shiftTab)
+	screen := x.wait("Review the parameters?", "esc: leave", "> Leave")
+	cleared(t, screen, "Review the parameters?", "Deploy this?")
+	cleared(t, screen, "Name of the deployment x", "+ folder-report")
+	x.press(escape)
+	x.ends(130)
+}
+
+// TestWizardTypedAhead: keys that come before their question are for it, those
+// after a refused answer for the one that refused it; Enter in a paste is text.
+func TestWizardTypedAhead(t *testing.T) {
+	folder := exampleFolder(t)
+	for _, keys := range []string{
+		"folder\r" + "at night\r" + "\r" + "\r" + "\r" + "\r" + "y\r",
+		"folder\n" + "day\n" + "y\n" + shiftTab + shiftTab + "at night\n" + "n\n\n\n\ny\n",
+		"folder…\r" + "a/b\r" + strings.Repeat("\x7f", 3) + "\x1b[200~at\rnight\x1b[201~\r" + "\r\r\r\r\r",
+	} {
+		x := openTerminal(t, filepath.Join(folder, "report"), 80, 24, wizardEnv(folder), "deploy")
+		first, rest, waits := strings.Cut(keys, "…")
+		x.press(first)
+		if waits { // while no question has the terminal, it edits the line itself
+			x.wait("> folder-report")
+			x.press(rest)
+		}
+		x.ends(0)
+		x.wait("run it: runnel run 'folder-report/at night'")
 	}
 }
 

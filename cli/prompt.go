@@ -6,6 +6,7 @@ package cli
 // its title meanwhile and knows no headings; its checks come at Enter.
 
 import (
+	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -18,48 +19,106 @@ import (
 type huhPrompter struct {
 	*IO
 	keys *keyboard
+	// told are the rows of the screen that each answer took, so that going back
+	// takes it away.
+	told []int
 }
 
-func (p huhPrompter) ask(q question) (string, error) {
-	f := newField(q)
-	form := huh.NewForm(huh.NewGroup(f)).WithShowHelp(false).WithShowErrors(false).WithTheme(huh.ThemeFunc(promptTheme))
-	fit := func(width, height int) {
-		f.resize(width, height)
-		form.WithWidth(f.width).WithHeight(f.lines())
-	}
-	fit(p.Width, lowest) // until the terminal tells its size
-	back := false
-	filter := func(_ tea.Model, msg tea.Msg) tea.Msg {
-		switch msg := msg.(type) {
-		case tea.WindowSizeMsg:
-			fit(msg.Width, msg.Height)
-		case tea.KeyPressMsg:
-			switch msg.String() {
-			case "shift+tab":
-				back = true
-				return tea.InterruptMsg{}
-			case "esc":
-				return tea.InterruptMsg{}
-			}
-		}
-		return msg
-	}
-	keys := p.keys.turn()
-	defer close(keys.done)
+func (p *huhPrompter) ask(q question) (string, error) {
+	s := &screen{field: newField(q), keys: p.keys.turn()}
+	s.form = huh.NewForm(huh.NewGroup(s.field)).WithShowHelp(false).WithShowErrors(false).WithTheme(huh.ThemeFunc(promptTheme))
+	s.form.SubmitCmd = tea.Quit
+	s.fit(p.Width, lowest) // until the terminal tells its size
+	above := p.tell(q.above, p.Width)
 	environ := p.Environ
 	if p.Env("NO_COLOR") != "" {
 		environ = append(environ[:len(environ):len(environ)], "NO_COLOR=1")
 	}
-	form.WithProgramOptions(tea.WithInput(keys), tea.WithOutput(p.Err), tea.WithEnvironment(environ), tea.WithFilter(filter))
-	err := form.RunWithContext(p.keys.ctx)
+	_, err := tea.NewProgram(s, tea.WithContext(p.keys.ctx), tea.WithInput(s.keys), tea.WithOutput(p.Err), tea.WithEnvironment(environ)).Run()
+	s.keys.end()
 	switch {
-	case back:
+	case err == nil && s.back:
+		p.takeBack(above)
 		return "", errBack
-	case err != nil || form.State != huh.StateCompleted:
+	case err != nil || s.form.State != huh.StateCompleted:
 		return "", errLeft
 	}
-	p.say("%s %s", p.colour(p.ErrTerminal, bold, q.title), q.answerText(f.answer()))
-	return f.answer(), nil
+	answer := s.field.answer()
+	text := p.colour(p.ErrTerminal, bold, q.title) + " " + safe(q.answerText(answer))
+	p.told = append(p.told, above+p.tell(text, s.field.width))
+	return answer, nil
+}
+
+// tell writes lines, and gives the rows of the screen that they take.
+func (p *huhPrompter) tell(text string, width int) (rows int) {
+	if text == "" {
+		return 0
+	}
+	p.say("%s", text)
+	for line := range strings.SplitSeq(text, "\n") {
+		rows += max(1, (ansi.StringWidth(line)+width-1)/width)
+	}
+	return rows
+}
+
+// takeBack clears what stood above a question, and the answer before it, which
+// is asked for once more.
+func (p *huhPrompter) takeBack(rows int) {
+	if last := len(p.told) - 1; last >= 0 {
+		rows += p.told[last]
+		p.told = p.told[:last]
+	}
+	if rows > 0 {
+		_, _ = fmt.Fprintf(p.Err, "\x1b[%dA\r\x1b[J", rows) // a closed stderr leaves nobody to ask
+	}
+}
+
+// screen is the program of one question: huh's form, and the keys that leave it.
+// It ends with nothing on the screen.
+type screen struct {
+	form       *huh.Form
+	field      *field
+	keys       *turn
+	back, left bool
+}
+
+// Init is the form's.
+func (s *screen) Init() tea.Cmd { return s.form.Init() }
+
+// Update takes the keys that leave, and leaves every other to the form.
+func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	press, isKey := msg.(tea.KeyPressMsg)
+	if size, ok := msg.(tea.WindowSizeMsg); ok {
+		s.fit(size.Width, size.Height)
+	}
+	if isKey {
+		switch press.String() {
+		case "shift+tab":
+			s.back = true
+			return s, tea.Quit
+		case "esc", "ctrl+c":
+			s.left = true
+			return s, tea.Quit
+		}
+	}
+	_, cmd := s.form.Update(msg)
+	if isKey && (press.Code == tea.KeyEnter || press.Code == tea.KeyTab) && (press.Mod != 0 || s.field.refuse != nil) {
+		s.keys.more()
+	}
+	return s, cmd
+}
+
+// View is the form's, until it is left.
+func (s *screen) View() tea.View {
+	if s.back || s.left {
+		return tea.NewView("")
+	}
+	return tea.NewView(s.form.View())
+}
+
+func (s *screen) fit(width, height int) {
+	s.field.resize(width, height)
+	s.form.WithWidth(s.field.width).WithHeight(s.field.lines())
 }
 
 // promptTheme has no colour but red, so that it reads on light and on dark.

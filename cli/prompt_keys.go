@@ -1,34 +1,38 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
+	"sync"
 )
 
-// keyboard is a terminal's input, read by one goroutine for all questions. Left
-// alone, the program of one question may still be waiting in read when it has
-// ended, and swallow the first key of the next.
+// keyboard is a terminal's input, read by one goroutine for all questions, so
+// that what is typed ahead comes to the question that it is for: the program of
+// one question would take all that there is, and drop what it does not need.
 type keyboard struct {
-	file   *os.File
-	chunks chan []byte
-	ctx    context.Context // done at the end of the input, too
+	file *os.File
+	ctx  context.Context // done at the end of the input, too
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	typed   []byte
+	pasting bool // inside a paste Enter is text
+	ended   bool
 }
 
 func newKeyboard(ctx context.Context, file *os.File) *keyboard {
 	ctx, end := context.WithCancel(ctx)
-	k := &keyboard{file: file, chunks: make(chan []byte), ctx: ctx}
+	k := &keyboard{file: file, ctx: ctx}
+	k.changed = sync.NewCond(&k.mu)
 	go func() {
 		defer end()
+		chunk := make([]byte, 256)
 		for {
-			chunk := make([]byte, 256)
 			n, err := file.Read(chunk)
+			k.change(func() { k.typed, k.ended = append(k.typed, chunk[:n]...), err != nil })
 			if err != nil {
-				return
-			}
-			select {
-			case k.chunks <- chunk[:n]:
-			case <-ctx.Done():
 				return
 			}
 		}
@@ -36,36 +40,87 @@ func newKeyboard(ctx context.Context, file *os.File) *keyboard {
 	return k
 }
 
-// turn is the keyboard for one question, until done is closed. It has a
-// terminal's descriptor, so that its mode can be set, and no name: by that the
-// library would read the file itself.
-type turn struct {
-	*keyboard
-	done chan struct{}
-	rest []byte
+func (k *keyboard) change(set func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	set()
+	k.changed.Broadcast()
 }
 
-func (k *keyboard) turn() *turn { return &turn{keyboard: k, done: make(chan struct{})} }
+// turn is the keyboard for one question, until its end. It has a terminal's
+// descriptor, so that its mode can be set, and no name: by that the library
+// would read the file itself.
+type turn struct {
+	*keyboard
+	done  bool
+	holds bool // a key was given that may answer: what follows is for the next question
+}
+
+func (k *keyboard) turn() *turn { return &turn{keyboard: k} }
+
+// end leaves what is typed from now on to the next question.
+func (t *turn) end() { t.change(func() { t.done = true }) }
+
+// more is said when the key that might have answered did not.
+func (t *turn) more() { t.change(func() { t.holds = false }) }
 
 // Read gives what was typed, and the end once the question is answered.
 func (t *turn) Read(p []byte) (int, error) {
-	select {
-	case <-t.done: // what is typed now is for the next question
-		return 0, io.EOF
-	default:
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for !t.done && (t.holds || len(t.typed) == 0 && !t.ended) {
+		t.changed.Wait()
 	}
-	if len(t.rest) == 0 {
-		select {
-		case <-t.done:
-			return 0, io.EOF
-		case <-t.ctx.Done():
-			return 0, io.EOF
-		case t.rest = <-t.chunks:
+	if t.done || len(t.typed) == 0 {
+		return 0, io.EOF
+	}
+	part, answers := t.part()
+	n := copy(p, part)
+	t.holds = answers
+	t.typed = t.typed[n:]
+	if answers && p[0] == '\n' {
+		p[0] = '\r' // Enter, pressed while no question had the terminal
+	}
+	return n, nil
+}
+
+var pasteBegins, pasteEnds = []byte("\x1b[200~"), []byte("\x1b[201~")
+
+// part is what can be given at once: one key that may answer or leave a question,
+// or all before it.
+func (k *keyboard) part() (part []byte, answers bool) {
+	for i := range k.typed {
+		rest := k.typed[i:]
+		switch {
+		case bytes.HasPrefix(rest, pasteBegins):
+			k.pasting = true
+		case bytes.HasPrefix(rest, pasteEnds):
+			k.pasting = false
+		}
+		n := answerKey(rest)
+		switch {
+		case n == 0 || k.pasting:
+		case i == 0:
+			return rest[:n], true
+		default:
+			return k.typed[:i], false
 		}
 	}
-	n := copy(p, t.rest)
-	t.rest = t.rest[n:]
-	return n, nil
+	return k.typed, false
+}
+
+// answerKey is the length of the key that text begins with, where it is one that
+// may answer or leave: Enter, Tab, Ctrl-C, Shift-Tab; else 0.
+func answerKey(text []byte) int {
+	if bytes.IndexByte([]byte("\r\n\t\x03"), text[0]) >= 0 {
+		return 1
+	}
+	for _, key := range []string{"\x1b[Z", "\x1b[9;2u"} {
+		if bytes.HasPrefix(text, []byte(key)) {
+			return len(key)
+		}
+	}
+	return 0
 }
 
 // Write is asked for by the library's interface of a terminal, and not used.

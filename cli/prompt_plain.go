@@ -42,6 +42,9 @@ func newPlainPrompter(ctx context.Context, s *IO) plainPrompter {
 const plainRows = 20
 
 func (p plainPrompter) ask(q question) (string, error) {
+	if q.above != "" {
+		p.say("%s", q.above)
+	}
 	p.say("\n%s", q.title)
 	for _, note := range q.notes {
 		p.say("%s", note)

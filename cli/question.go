@@ -21,6 +21,7 @@ var errLeft = &exitError{code: exitInterrupted, message: "left; nothing was chan
 
 // question is one screen: a list where it has rows, else a line of text.
 type question struct {
+	above string // lines to print before it, such as the plan that it is about
 	title string
 	notes []string // what to know before answering
 	rows  []row

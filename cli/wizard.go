@@ -54,7 +54,7 @@ func (a *app) prompter() prompter {
 	if !isFile || a.isOn("ACCESSIBLE") || a.Env("TERM") == "dumb" {
 		return newPlainPrompter(a.ctx, a.IO)
 	}
-	return huhPrompter{a.IO, newKeyboard(a.ctx, file)}
+	return &huhPrompter{IO: a.IO, keys: newKeyboard(a.ctx, file)}
 }
 
 // wizard fills in what the line lacks, shows the plan, and asks before it is
@@ -145,12 +145,18 @@ func (c deployCmd) asks(a *app) bool {
 	return err == nil && path == ""
 }
 
-// talk is our streams with the plan on stderr, where the question is: stdout may
-// be a file.
-func (w *wizard) talk() *IO {
+// shown is a plan as it is printed, for the terminal where the question is:
+// stdout may be a file.
+func (w *wizard) shown(j *deployJob, plan store.Plan) (string, error) {
+	var text strings.Builder
 	streams := *w.IO
-	streams.Out, streams.OutTerminal = w.Err, w.ErrTerminal
-	return &streams
+	streams.Out, streams.OutTerminal, streams.Err = &text, w.ErrTerminal, &text
+	talk := *w.app
+	talk.IO = &streams
+	j.app = &talk
+	err := j.show(plan)
+	j.app = w.app
+	return strings.TrimSuffix(text.String(), "\n"), err
 }
 
 // step asks one question or several. It gives errBack from its first one.
@@ -261,16 +267,12 @@ func (w *wizard) confirm() (*deployJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	talk := *w.app
-	talk.IO = w.talk()
-	j.app = &talk
-	err = j.show(plan)
-	j.app = w.app
+	above, err := w.shown(j, plan)
 	if err != nil {
 		return nil, err
 	}
 	delete(w.answers, confirmTitle) // another plan, another answer
-	agreed, err := w.askYes(question{title: confirmTitle}, true)
+	agreed, err := w.askYes(question{title: confirmTitle, above: above}, true)
 	if err == nil && !agreed {
 		err = errLeft
 	}

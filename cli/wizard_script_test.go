@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +26,7 @@ const (
 // script is the prompter of tests.
 type script struct {
 	t     *testing.T
+	out   io.Writer // what is printed above a question
 	says  []said
 	asked []question
 }
@@ -35,6 +38,9 @@ func (s *script) ask(q question) (string, error) {
 	}
 	now := s.says[len(s.asked)]
 	s.asked = append(s.asked, q)
+	if q.above != "" {
+		_, _ = fmt.Fprintln(s.out, q.above)
+	}
 	if !strings.Contains(q.title, now.title) {
 		s.t.Fatalf("question %d is %q, not %q", len(s.asked), q.title, now.title)
 	}
@@ -119,7 +125,7 @@ func (d *desk) database() string { return filepath.Join(d.env["HOME"], "runnel.d
 func (d *desk) wizard(c deployCmd, says ...said) (*script, error) {
 	d.t.Helper()
 	c.Output = "table"
-	s := &script{t: d.t, says: says}
+	s := &script{t: d.t, out: &d.err, says: says}
 	a := &app{IO: d.io(), ctx: d.t.Context(), path: d.database()}
 	err := c.wizard(a, s)
 	d.t.Cleanup(func() { // the questions' checks still look into it
