@@ -73,6 +73,7 @@ func (j *deployJob) fromFile(path string) (err error) {
 	for _, e := range entries {
 		j.orders = append(j.orders, order{entry: e})
 	}
+	j.readAhead(entries)
 	j.warnings()
 	return j.c.single(len(entries))
 }
@@ -145,12 +146,25 @@ func notSelected(file string, none *discover.SelectError) error {
 // nameFlows reads the flows of all entries, so that flow/name compares with the
 // decorator's name. What cannot be read keeps the name that the file suggests.
 func (j *deployJob) nameFlows() {
+	j.readAhead(j.file.Deployments)
 	for i := range j.file.Deployments {
 		e := &j.file.Deployments[i]
 		if flow, _, err := j.locate(*e); err == nil {
 			e.Flow = flow.FlowName
 		}
 	}
+}
+
+// readAhead reads the files of many entries at once. What is a template yet, or
+// lies elsewhere, is read when its turn comes.
+func (j *deployJob) readAhead(entries []discover.Entry) {
+	var entrypoints []string
+	for _, e := range entries {
+		if e.Entrypoint != "" {
+			entrypoints = append(entrypoints, e.Entrypoint)
+		}
+	}
+	j.reader(j.project.root).Ahead(entrypoints)
 }
 
 // locate reads the flow of an entry. Its path is relative to the file's folder

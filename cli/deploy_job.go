@@ -29,6 +29,7 @@ type deployJob struct {
 	given    store.Values               // the parameters of the line
 	readers  map[string]*discover.Reader
 	commits  map[string]string // GitVersion by root
+	pythons  map[string]string // of those that name none, by root
 	checkout *string           // its top, once somebody asked
 }
 
@@ -141,19 +142,21 @@ func (j *deployJob) apply() (store.Plan, error) {
 func (j *deployJob) ringPools(s *store.Store) {
 	rung := map[string]bool{}
 	for _, w := range j.wishes {
-		pool := w.Pool
-		if pool == "" { // the one that it had
-			d, err := s.Deployment(j.ctx, w.FlowName+"/"+w.Name)
-			if err != nil {
-				continue
-			}
-			pool = d.WorkPoolName
-		}
-		if !rung[pool] {
+		pool, err := j.poolOf(s, w)
+		if err == nil && !rung[pool] {
 			rung[pool] = true
 			j.ring(s, pool)
 		}
 	}
+}
+
+// poolOf is the pool of what was deployed: the wished one, or that which it had.
+func (j *deployJob) poolOf(s *store.Store, w store.Wish) (string, error) {
+	if w.Pool != "" {
+		return w.Pool, nil
+	}
+	d, err := s.Deployment(j.ctx, w.FlowName+"/"+w.Name)
+	return d.WorkPoolName, err
 }
 
 // plan is what apply would do. Where there is no database it makes none: all is

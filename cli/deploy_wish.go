@@ -113,11 +113,11 @@ func scheduleEntry(s store.ScheduleSpec) discover.ScheduleEntry {
 
 // overlayValues adds parameters and job variables to those of the file.
 func (j *deployJob) overlayValues(e *discover.Entry, flow discover.Flow) error {
-	schema, err := store.ParseParameterSchema(flow.Parameters)
-	if err != nil {
-		return fmt.Errorf("read the parameters of %s: %w", flow.Entrypoint, err)
-	}
-	if j.given == nil { // once: stdin is read by it
+	if j.given == nil && (len(j.c.Param) > 0 || j.c.Params != "") { // once: stdin is read by it
+		schema, err := store.ParseParameterSchema(flow.Parameters)
+		if err != nil {
+			return fmt.Errorf("read the parameters of %s: %w", flow.Entrypoint, err)
+		}
 		if j.given, err = j.parameters(schema, j.c.Param, j.c.Params); err != nil {
 			return err
 		}
@@ -230,12 +230,31 @@ func (j *deployJob) python(o order, e discover.Entry, variables store.Values) (s
 		}
 		variables = store.Values{"python": raw}
 	}
+	if _, named := variables["python"]; !named && o.flow.Kind == discover.KindPython {
+		return j.sharedPython(o)
+	}
 	path, err := j.interpreter(project{o.root}, o.flow, variables)
 	if _, named := variables["python"]; err != nil && named && e.Line > 0 {
 		message := strings.TrimPrefix(err.Error(), "job variable python: ")
 		return "", &discover.ProjectError{Problems: []discover.Problem{e.At(place, message, hintOf(err))}}
 	}
 	return path, err
+}
+
+// sharedPython is the interpreter of all flows of a root that name none.
+func (j *deployJob) sharedPython(o order) (path string, err error) {
+	path, known := j.pythons[o.root]
+	if known {
+		return path, nil
+	}
+	if path, err = j.interpreter(project{o.root}, o.flow, nil); err != nil {
+		return "", err
+	}
+	if j.pythons == nil {
+		j.pythons = map[string]string{}
+	}
+	j.pythons[o.root] = path
+	return path, nil
 }
 
 // version is the commit of a clean checkout, else a hash of the flow's file.

@@ -303,12 +303,12 @@ func (j *deployJob) next() error {
 	if err != nil {
 		return err
 	}
+	deployed, err := j.deployedNow(s)
+	if err != nil || len(deployed) == 0 { // all was pruned
+		return err
+	}
 	told, kept := map[string]bool{}, map[string]bool{}
-	for i, w := range j.wishes {
-		d, err := s.Deployment(j.ctx, w.FlowName+"/"+w.Name)
-		if err != nil {
-			return err
-		}
+	for _, d := range deployed {
 		if !told[d.WorkPoolName] {
 			told[d.WorkPoolName] = true
 			pool, err := s.WorkPool(j.ctx, d.WorkPoolName)
@@ -323,12 +323,32 @@ func (j *deployJob) next() error {
 			kept[d.WorkPoolName] = true
 			j.say("keep one running for its schedules: runnel worker install --pool %s", d.WorkPoolName)
 		}
-		if i == len(j.wishes)-1 {
-			j.sayNext(d)
-			j.say("run it: runnel run %s", store.Quote(d.FullName))
+	}
+	last := deployed[len(deployed)-1]
+	j.sayNext(last)
+	j.say("run it: runnel run %s", store.Quote(last.FullName))
+	return nil
+}
+
+// deployedNow are the deployments of the wishes as they are now, in their order;
+// of several all are read at once.
+func (j *deployJob) deployedNow(s *store.Store) ([]store.Deployment, error) {
+	if len(j.wishes) == 1 {
+		d, err := s.Deployment(j.ctx, j.wishes[0].FlowName+"/"+j.wishes[0].Name)
+		return []store.Deployment{d}, err
+	}
+	all, err := s.Deployments(j.ctx)
+	by := map[string]store.Deployment{}
+	for _, d := range all {
+		by[d.FullName] = d
+	}
+	var deployed []store.Deployment
+	for _, w := range j.wishes {
+		if d, there := by[w.FlowName+"/"+w.Name]; there {
+			deployed = append(deployed, d)
 		}
 	}
-	return nil
+	return deployed, err
 }
 
 // noWorker says what a run in a pool waits for, or "".

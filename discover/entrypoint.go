@@ -7,7 +7,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 )
 
 // The reasons why an entrypoint is refused, in EntrypointError.Kind.
@@ -61,8 +63,7 @@ func Entrypoint(root, entrypoint string) (Flow, error) {
 	return NewReader(root).Entrypoint(entrypoint)
 }
 
-// Reader reads entrypoints below one root, each Python file once. It is for one
-// goroutine.
+// Reader reads entrypoints below one root, each Python file once.
 type Reader struct{ project *project }
 
 // NewReader reads below root.
@@ -72,7 +73,11 @@ func NewReader(root string) *Reader { return &Reader{newProject(root)} }
 // one that cannot be read.
 func (r *Reader) Version(file string) string {
 	sum := [sha256.Size]byte{}
-	if o := r.project.read[file]; o != nil && o.err == nil {
+	if strings.HasSuffix(file, ".py") && !filepath.IsAbs(file) {
+		o := r.project.open(file)
+		if o.err != nil {
+			return ""
+		}
 		sum = o.sum
 	} else {
 		if !filepath.IsAbs(file) {
@@ -85,6 +90,25 @@ func (r *Reader) Version(file string) string {
 		sum = sha256.Sum256(raw)
 	}
 	return hex.EncodeToString(sum[:])[:12]
+}
+
+// Ahead reads the files of many entrypoints on all cores, so that Entrypoint
+// finds them parsed. What is wrong with one is for Entrypoint to say.
+func (r *Reader) Ahead(entrypoints []string) {
+	var wg sync.WaitGroup
+	work := make(chan string)
+	for range min(runtime.GOMAXPROCS(0), len(entrypoints)) {
+		wg.Go(func() {
+			for entrypoint := range work {
+				_, _ = r.Entrypoint(entrypoint)
+			}
+		})
+	}
+	for _, entrypoint := range entrypoints {
+		work <- entrypoint
+	}
+	close(work)
+	wg.Wait()
 }
 
 // Entrypoint is the function of that name.
@@ -231,18 +255,16 @@ func (e *entry) only(rel string) (Flow, error) {
 
 // scanPythonFully is scanPython without its quick look for the word flow.
 func scanPythonFully(p *project, rel string) Result {
-	raw, err := os.ReadFile(filepath.Join(p.root, filepath.FromSlash(rel)))
-	if err != nil {
-		return Result{Skipped: []Skip{{File: rel, Reason: reasonOf(err)}}}
+	o := p.open(rel)
+	if o.err != nil {
+		return Result{Skipped: []Skip{{File: rel, Reason: reasonOf(o.err)}}}
 	}
-	out := scanScript(rel, raw[:min(len(raw), headSize)])
-	f, skip := openPython(p, rel, raw)
-	if skip != nil {
-		out.Skipped = append(out.Skipped, *skip)
+	out := scanScript(rel, o.head)
+	if o.skip != nil {
+		out.Skipped = append(out.Skipped, *o.skip)
 		return out
 	}
-	flows, _ := f.flows()
-	out.Flows = append(out.Flows, flows...)
+	out.Flows = append(out.Flows, o.allFlows()...)
 	return out
 }
 
@@ -292,12 +314,8 @@ func (e *entry) function(rel, name string) (Flow, error) {
 	case o.skip != nil:
 		return Flow{}, e.skipped(*o.skip)
 	}
-	if !o.asked {
-		o.flows, _ = o.file.flows()
-		o.asked = true
-	}
 	f := o.file
-	flow, found := f.byName(name, o.flows)
+	flow, found := f.byName(name, o.allFlows())
 	if !found {
 		return Flow{}, e.missing(f, name)
 	}

@@ -56,25 +56,34 @@ func (o object) clone() object { return append(make(object, 0, len(o)+4), o...) 
 // MarshalJSON writes the members in order.
 func (o object) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
+	err := o.encode(&b)
+	return b.Bytes(), err
+}
+
+func (o object) encode(b *bytes.Buffer) error {
 	b.WriteByte('{')
 	for i, m := range o {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if err := encode(&b, m.key); err != nil {
-			return nil, err
+		if err := encode(b, m.key); err != nil {
+			return err
 		}
 		b.WriteByte(':')
-		if err := encode(&b, m.value); err != nil {
-			return nil, err
+		if err := encode(b, m.value); err != nil {
+			return err
 		}
 	}
 	b.WriteByte('}')
-	return b.Bytes(), nil
+	return nil
 }
 
-// encode leaves <, > and & as they are: a schema is no HTML.
+// encode leaves <, > and & as they are: a schema is no HTML. Objects within
+// objects go straight into b: encoding/json would read each level again.
 func encode(b *bytes.Buffer, v any) error {
+	if o, ok := v.(object); ok && o != nil {
+		return o.encode(b)
+	}
 	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {

@@ -21,12 +21,14 @@ type project struct {
 
 // opened is what became of one file when it was read.
 type opened struct {
-	file  *pyFile // nil when it could not be read or parsed
-	skip  *Skip   // why it could not be parsed
-	err   error   // why it could not be read
-	sum   [sha256.Size]byte
-	flows []Flow // once somebody asked
-	asked bool
+	reading sync.Once
+	file    *pyFile // nil when it could not be read or parsed
+	skip    *Skip   // why it could not be parsed
+	err     error   // why it could not be read
+	sum     [sha256.Size]byte
+	head    []byte // as scanScript wants it
+	asking  sync.Once
+	flows   []Flow // once somebody asked
 }
 
 func newProject(root string) *project {
@@ -187,20 +189,28 @@ func (p *project) modulePath(rel string) *pyFile {
 // imported from it is any.
 func (p *project) file(rel string) *pyFile { return p.open(rel).file }
 
+// open may be called by many goroutines: each parses another file.
 func (p *project) open(rel string) *opened {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if o, ok := p.read[rel]; ok {
-		return o
+	o := p.read[rel]
+	if o == nil {
+		o = &opened{}
+		p.read[rel] = o
 	}
-	o := &opened{}
-	p.read[rel] = o
-	raw, err := os.ReadFile(filepath.Join(p.root, filepath.FromSlash(rel)))
-	if err != nil {
-		o.err = err
-		return o
-	}
-	o.sum = sha256.Sum256(raw)
-	o.file, o.skip = openPython(p, rel, raw)
+	p.mu.Unlock()
+	o.reading.Do(func() {
+		var raw []byte
+		if raw, o.err = os.ReadFile(filepath.Join(p.root, filepath.FromSlash(rel))); o.err != nil {
+			return
+		}
+		o.sum, o.head = sha256.Sum256(raw), raw[:min(len(raw), headSize)]
+		o.file, o.skip = openPython(p, rel, raw)
+	})
 	return o
+}
+
+// allFlows are the flows of a file that could be parsed.
+func (o *opened) allFlows() []Flow {
+	o.asking.Do(func() { o.flows, _ = o.file.flows() })
+	return o.flows
 }

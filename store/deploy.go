@@ -121,12 +121,8 @@ func (s *Store) Deploy(ctx context.Context, wishes []Wish, o DeployOptions) (pla
 		if err := t.ensurePools(wishes, o, &plan); err != nil {
 			return err
 		}
-		for i, w := range wishes {
-			change, err := t.deploy(w)
-			if err != nil {
-				return &WishError{i, err}
-			}
-			plan.Changes = append(plan.Changes, change)
+		if err := t.deployAll(wishes, &plan); err != nil {
+			return err
 		}
 		return t.leftovers(wishes, o, &plan)
 	})
@@ -137,15 +133,35 @@ func (s *Store) Deploy(ctx context.Context, wishes []Wish, o DeployOptions) (pla
 	return plan, nil
 }
 
-func (t *tx) deploy(w Wish) (c Change, err error) {
+func (t *tx) deployAll(wishes []Wish, plan *Plan) error {
+	known := &deploying{queues: map[[2]string]ID{}}
+	if err := t.readExisting(wishes, known); err != nil {
+		return err
+	}
+	done := map[[2]string]bool{}
+	for i, w := range wishes {
+		key := [2]string{w.FlowName, w.Name}
+		if done[key] { // a second wish for it meets what the first made
+			if err := t.readExisting(wishes[i:], known); err != nil {
+				return err
+			}
+		}
+		done[key] = true
+		change, err := t.deploy(w, known)
+		if err != nil {
+			return &WishError{i, err}
+		}
+		plan.Changes = append(plan.Changes, change)
+	}
+	return nil
+}
+
+func (t *tx) deploy(w Wish, known *deploying) (c Change, err error) {
 	if err := errors.Join(checkFreeName("flow", w.FlowName), checkFreeName("deployment", w.Name)); err != nil {
 		return c, err
 	}
-	old, isNew, err := t.existing(w)
-	if err != nil {
-		return c, err
-	}
-	next, err := t.wanted(old, isNew, w)
+	old, isNew := known.asDeployed(w)
+	next, err := t.wanted(old, isNew, w, known)
 	if err != nil {
 		return c, err
 	}
@@ -193,26 +209,58 @@ func kept(d Deployment) (list []string) {
 	return list
 }
 
-// existing reads the deployment that the wish is for, or an empty new one.
-func (t *tx) existing(w Wish) (Deployment, bool, error) {
-	// Not by deploymentByName, which looks for a near name among all others.
-	d, err := scanDeployment(t.QueryRowContext(t.ctx, selectDeployment+" WHERE f.name = ? AND d.name = ?", w.FlowName, w.Name))
-	if errors.Is(err, sql.ErrNoRows) {
-		return Deployment{
-			Name: w.Name, FlowName: w.FlowName, FullName: w.FlowName + "/" + w.Name,
-			Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{}, PullSteps: []Step{},
-			EnforceParameterSchema: true, CollisionStrategy: Enqueue,
-			Catchup: CatchupLatest, Schedules: []DeploymentSchedule{}, Hooks: Hooks{}.whole(),
-		}, true, nil
+// wishedIDs are the deployments of a JSON list of [flow, name].
+const wishedIDs = `
+	SELECT wished.id
+	  FROM json_each(?) w
+	 CROSS JOIN flow of ON of.name = w.value ->> 0
+	 CROSS JOIN deployment wished ON wished.flow_id = of.id AND wished.name = w.value ->> 1`
+
+// deploying is what one deploy reads once for all of its wishes.
+type deploying struct {
+	there  map[[2]string]Deployment // by flow and name
+	queues map[[2]string]ID         // by pool and queue
+}
+
+// readExisting reads the deployments that the wishes are for, those that are
+// there, in two statements for all of them.
+func (t *tx) readExisting(wishes []Wish, known *deploying) error {
+	known.there = map[[2]string]Deployment{}
+	names := make([][2]string, len(wishes))
+	for i, w := range wishes {
+		names[i] = [2]string{w.FlowName, w.Name}
 	}
-	if err == nil {
-		err = withSchedules(t.ctx, t, &d)
+	wished := asJSON(names)
+	list, err := collect(t.ctx, t, scanDeployment, selectDeployment+" WHERE d.id IN ("+wishedIDs+")", wished)
+	if err != nil || len(list) == 0 {
+		return err
 	}
-	return d, false, err
+	schedules, err := collect(t.ctx, t, scanSchedule, selectSchedule+" WHERE s.deployment_id IN ("+wishedIDs+") ORDER BY s.slug", wished)
+	if err != nil {
+		return err
+	}
+	shareSchedules(list, schedules)
+	for _, d := range list {
+		known.there[[2]string{d.FlowName, d.Name}] = d
+	}
+	return nil
+}
+
+// asDeployed is the deployment that the wish is for, or an empty new one.
+func (k *deploying) asDeployed(w Wish) (d Deployment, isNew bool) {
+	if d, found := k.there[[2]string{w.FlowName, w.Name}]; found {
+		return d, false
+	}
+	return Deployment{
+		Name: w.Name, FlowName: w.FlowName, FullName: w.FlowName + "/" + w.Name,
+		Tags: []string{}, Parameters: Values{}, JobVariables: Values{}, RetryDelaySeconds: []float64{}, PullSteps: []Step{},
+		EnforceParameterSchema: true, CollisionStrategy: Enqueue,
+		Catchup: CatchupLatest, Schedules: []DeploymentSchedule{}, Hooks: Hooks{}.whole(),
+	}, true
 }
 
 // wanted lays the wish over what is there: absent keeps, present sets.
-func (t *tx) wanted(old Deployment, isNew bool, w Wish) (Deployment, error) {
+func (t *tx) wanted(old Deployment, isNew bool, w Wish, known *deploying) (Deployment, error) {
 	d := old
 	d.Entrypoint, d.Kind, d.Path, d.Interpreter = w.Entrypoint, w.Kind, w.Path, w.Interpreter
 	d.ParameterSchema, d.Retries, d.TimeoutSeconds = compact(w.ParameterSchema), w.Retries, w.TimeoutSeconds
@@ -248,7 +296,7 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish) (Deployment, error) {
 	if w.JobVariables != nil {
 		d.JobVariables = w.JobVariables
 	}
-	return d, t.place(&d, w)
+	return d, t.place(&d, w, known)
 }
 
 func set[T any](field, value *T) {
@@ -287,7 +335,7 @@ func compact(raw json.RawMessage) json.RawMessage {
 }
 
 // place finds the pool and queue of a deployment, and makes the queue.
-func (t *tx) place(d *Deployment, w Wish) error {
+func (t *tx) place(d *Deployment, w Wish, known *deploying) error {
 	if w.Pool == "" && w.Queue == "" && !d.queueID.IsZero() {
 		return nil
 	}
@@ -304,13 +352,18 @@ func (t *tx) place(d *Deployment, w Wish) error {
 	if w.Pool == "" {
 		return invalid("%s has no work pool", d.FullName)
 	}
+	d.WorkPoolName, d.WorkQueueName = w.Pool, queue
+	place := [2]string{w.Pool, queue}
+	if d.queueID = known.queues[place]; !d.queueID.IsZero() {
+		return nil
+	}
 	pool, err := poolByName(t.ctx, t, w.Pool)
 	if err != nil {
 		return err
 	}
 	// A queue that is missing is made: it changes nothing but the order.
 	d.queueID, err = t.ensureQueue(pool.ID, queue)
-	d.WorkPoolName, d.WorkQueueName = pool.Name, queue
+	known.queues[place] = d.queueID
 	return err
 }
 

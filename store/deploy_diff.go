@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 )
 
 // fields are what a plan compares, in the order that it prints them.
@@ -71,8 +72,21 @@ func diff(old, next Deployment, isNew bool) []FieldChange {
 // same compares what a reader sees: JSON that differs in its spaces, in the
 // order of its keys or in how it escapes is the same.
 func same(a, b any) bool {
-	if steps, ok := a.([]Step); ok {
-		return sameSteps(steps, b.([]Step))
+	switch before := a.(type) {
+	case []Step:
+		return sameSteps(before, b.([]Step))
+	case string, bool, int, float64:
+		return a == b
+	case []string:
+		after, _ := b.([]string)
+		return slices.Equal(before, after)
+	case Values:
+		if after, _ := b.(Values); len(before) != len(after) {
+			return false
+		}
+	case json.RawMessage: // what is wanted is compact, what is there may be older
+		after, _ := b.(json.RawMessage)
+		return bytes.Equal(before, after) || len(before) > 0 && bytes.Equal(compact(before), after)
 	}
 	if reflect.DeepEqual(a, b) {
 		return true

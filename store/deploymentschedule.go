@@ -112,6 +112,12 @@ func addSchedules(ctx context.Context, q querier, list []Deployment) error {
 	if err != nil {
 		return err
 	}
+	shareSchedules(list, all)
+	return nil
+}
+
+// shareSchedules gives each deployment its own of all schedules.
+func shareSchedules(list []Deployment, all []DeploymentSchedule) {
 	by := map[ID][]DeploymentSchedule{}
 	for _, s := range all {
 		by[s.DeploymentID] = append(by[s.DeploymentID], s)
@@ -119,7 +125,6 @@ func addSchedules(ctx context.Context, q querier, list []Deployment) error {
 	for i := range list {
 		list[i].Schedules = append([]DeploymentSchedule{}, by[list[i].ID]...)
 	}
-	return nil
 }
 
 // scheduleLines is how a plan shows the schedules of a deployment.
