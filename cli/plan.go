@@ -191,6 +191,9 @@ func (j *deployJob) warn(plan store.Plan) {
 		for _, warning := range c.Warnings {
 			all.about("note: "+warning, j.mention(c)...)
 		}
+		if len(c.AfterBuild) > 0 {
+			all.about("known after build, and no change where the rest agrees", c.Deployment+" ("+strings.Join(c.AfterBuild, ", ")+")")
+		}
 		if len(c.Unknown) > 0 {
 			all.about("a process pool does not know these job variables; they are kept, and ignored at a run", c.Unknown...)
 		}

@@ -62,6 +62,9 @@ type Change struct {
 	Kept []string `json:"kept,omitempty"`
 	// Unknown are the job variables that the pool's type does not know.
 	Unknown []string `json:"unknown_job_variables,omitempty"`
+	// AfterBuild are the fields in which something is only known when the build
+	// steps have run. It is no change where the rest agrees.
+	AfterBuild []string `json:"known_after_build,omitempty"`
 	// Warnings name what is allowed but surely not meant.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -170,7 +173,8 @@ func (t *tx) deploy(w Wish, known *deploying) (c Change, err error) {
 		return c, fmt.Errorf("%s: %w", next.FullName, err)
 	}
 	next.Shown = nameShown(shownAfter(old, w), slugs)
-	c = Change{Action: "+", Deployment: next.FullName, Fields: diff(old, next, isNew), Warnings: warnings}
+	compared, unknown := pendingOf(w).laidOver(next, old)
+	c = Change{Action: "+", Deployment: next.FullName, Fields: diff(old, compared, isNew), Warnings: warnings, AfterBuild: unknown}
 	if w.Version == nil && len(c.Fields) == 1 && c.Fields[0].Field == "version" {
 		c.Fields = c.Fields[:0]
 	}
@@ -343,7 +347,7 @@ func (t *tx) place(d *Deployment, w Wish, known *deploying) error {
 	if w.Pool == "" {
 		w.Pool = d.WorkPoolName
 	}
-	if queue == "" && w.Pool == d.WorkPoolName {
+	if queue == "" && (w.Pool == d.WorkPoolName || pendingOf(w).asks(w.Pool)) {
 		queue = d.WorkQueueName
 	}
 	if queue == "" {
@@ -353,6 +357,10 @@ func (t *tx) place(d *Deployment, w Wish, known *deploying) error {
 		return invalid("%s has no work pool", d.FullName)
 	}
 	d.WorkPoolName, d.WorkQueueName = w.Pool, queue
+	if p := pendingOf(w); p.asks(w.Pool) || p.asks(queue) {
+		d.queueID = ID{} // of a dry run: nobody sees it
+		return nil
+	}
 	place := [2]string{w.Pool, queue}
 	if d.queueID = known.queues[place]; !d.queueID.IsZero() {
 		return nil
