@@ -90,8 +90,14 @@ func (a *app) run(args []string) (err error) {
 	}
 	var g grammar
 	defer func() {
-		if code, isExit := recover().(exited); isExit && code != 0 {
-			err = &exitError{code: int(code)}
+		switch caught := recover().(type) {
+		case nil:
+		case exited:
+			if caught != 0 {
+				err = &exitError{code: int(caught)}
+			}
+		default:
+			panic(caught) // a defect of ours is no success
 		}
 	}()
 	if len(args) == 0 {

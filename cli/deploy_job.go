@@ -130,7 +130,7 @@ func (j *deployJob) apply() (store.Plan, error) {
 	if err != nil {
 		return store.Plan{}, err
 	}
-	plan, err := j.deploy(s, j.options(false))
+	plan, err := j.placed(s.Deploy(j.ctx, j.wishes, j.options(false)))
 	if err != nil {
 		return plan, err
 	}
@@ -162,13 +162,17 @@ func (j *deployJob) poolOf(s *store.Store, w store.Wish) (string, error) {
 // plan is what apply would do. Where there is no database it makes none: all is
 // new there, the pools too.
 func (j *deployJob) plan() (store.Plan, error) {
-	options := j.options(true)
+	return j.placed(j.rehearse(j.wishes, j.options(true)))
+}
+
+// rehearse is what some wishes would do.
+func (j *deployJob) rehearse(wishes []store.Wish, options store.DeployOptions) (store.Plan, error) {
 	if j.hasDatabase() {
 		s, err := j.store()
 		if err != nil {
 			return store.Plan{}, err
 		}
-		return j.deploy(s, options)
+		return s.Deploy(j.ctx, wishes, options)
 	}
 	folder, err := os.MkdirTemp("", "runnel-plan-")
 	if err != nil {
@@ -182,12 +186,11 @@ func (j *deployJob) plan() (store.Plan, error) {
 	}
 	defer s.Close() //nolint:errcheck // it held nothing
 	options.CreatePools = true
-	return j.deploy(s, options)
+	return s.Deploy(j.ctx, wishes, options)
 }
 
-// deploy gives an error of one entry its place in the file.
-func (j *deployJob) deploy(s *store.Store, o store.DeployOptions) (store.Plan, error) {
-	plan, err := s.Deploy(j.ctx, j.wishes, o)
+// placed gives an error of one entry its place in the file.
+func (j *deployJob) placed(plan store.Plan, err error) (store.Plan, error) {
 	var wrong *store.WishError
 	if !errors.As(err, &wrong) || j.file == nil {
 		return plan, err

@@ -167,3 +167,13 @@ func TestRepeatableFlagsKeepCommas(t *testing.T) {
 		}
 	}
 }
+
+// TestADefectIsNoSuccess: a panic ends the program as one.
+func TestADefectIsNoSuccess(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a panic was swallowed")
+		}
+	}()
+	Main(&IO{Env: func(string) string { return "" }}, []string{"version"}) // nowhere to print
+}

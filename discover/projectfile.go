@@ -117,6 +117,10 @@ type Entry struct {
 	// (parameters.db.host, tags[1]). Set by Resolve.
 	Shown map[string]string `json:"-"`
 
+	// Dropped are the keys, such as tags or work_pool.work_queue_name, that saving
+	// the entry takes out of the file.
+	Dropped []string `json:"-"`
+
 	file, path string
 	node       *yaml.Node // expanded; nil for an entry that was not read
 }

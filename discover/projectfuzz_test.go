@@ -48,7 +48,7 @@ func FuzzProject(f *testing.F) {
 					t.Fatalf("%s: %v", name, err)
 				}
 				if err == nil {
-					if err := p.verify(after, changed, i); err != nil {
+					if _, err := p.verify(after, changed, i); err != nil {
 						t.Fatalf("%s: %v\n%s", name, err, after)
 					}
 				}

@@ -37,14 +37,24 @@ const newProjectFile = `# The deployments of this folder. Deploy them all with: 
 // The result is read again: when it does not say exactly what was meant, or a
 // neighbour changed through a shared anchor, the error is a *SaveError.
 func (p *Project) SaveEntry(e Entry) ([]byte, error) {
-	after, at, err := p.edit(e)
+	after, _, err := p.Saved(e)
+	if err != nil {
+		return nil, err
+	}
+	return after.raw, nil
+}
+
+// Saved is the file as SaveEntry makes it, read, and the deployment's place in
+// it.
+func (p *Project) Saved(e Entry) (after *Project, at int, err error) {
+	raw, at, err := p.edit(e)
 	if err == nil {
-		err = p.verify(after, e, at)
+		after, err = p.verify(raw, e, at)
 	}
 	if err != nil {
-		return nil, &SaveError{p.Path, err.Error(), render(listOf(e.encode()), "", "\n")}
+		return nil, at, &SaveError{p.Path, err.Error(), render(listOf(e.encode()), "", "\n")}
 	}
-	return after, nil
+	return after, at, nil
 }
 
 func (p *Project) edit(e Entry) (after []byte, at int, err error) {
@@ -73,21 +83,21 @@ func (p *Project) edit(e Entry) (after []byte, at int, err error) {
 	return after, at, nil
 }
 
-// WithoutSteps is an entry that does not take over the file's own steps, where
-// it would without a word of its own.
+// WithoutSteps is an entry that has no build and push steps, and does not take
+// over the file's own pull steps, where it says no word of them.
 func (p *Project) WithoutSteps(e Entry) Entry {
 	var before Entry
 	if at := p.find(e); at >= 0 {
 		before = p.Deployments[at]
 	}
 	refuse := func(now *Steps, before, top Steps) {
-		if now.Origin == StepsAbsent && before.Origin != StepsOwn && len(top.List) > 0 {
+		if now.Origin == StepsAbsent && len(before.List)+len(top.List) > 0 {
 			*now = Steps{Origin: StepsOwn, List: []Step{}}
 		}
 	}
 	refuse(&e.Build, before.Build, p.Build)
 	refuse(&e.Push, before.Push, p.Push)
-	refuse(&e.Pull, before.Pull, p.Pull)
+	refuse(&e.Pull, Steps{}, p.Pull)
 	return e
 }
 
@@ -107,32 +117,32 @@ func (p *Project) find(e Entry) int {
 }
 
 // verify reads what would be written.
-func (p *Project) verify(after []byte, e Entry, at int) error {
+func (p *Project) verify(after []byte, e Entry, at int) (*Project, error) {
 	q, err := parseProject(p.Path, after)
 	if err != nil {
-		return fmt.Errorf("what would be written cannot be read: %w", err)
+		return nil, fmt.Errorf("what would be written cannot be read: %w", err)
 	}
 	if at >= len(q.Deployments) || len(q.Deployments) < len(p.Deployments) {
-		return errors.New("a deployment would be lost")
+		return nil, errors.New("a deployment would be lost")
 	}
 	for i, other := range q.Deployments {
 		if i == at {
 			if len(e.changes(other)) > 0 {
-				return errors.New("its form does not allow the change")
+				return nil, errors.New("its form does not allow the change")
 			}
 			continue
 		}
 		if !sameNode(other.node, p.Deployments[i].node) {
-			return fmt.Errorf("the deployment on line %d would change with it", p.Deployments[i].Line)
+			return nil, fmt.Errorf("the deployment on line %d would change with it", p.Deployments[i].Line)
 		}
 	}
 	for i := 0; q.root != nil && p.root != nil && i+1 < len(q.root.Content); i += 2 {
 		key := q.root.Content[i].Value
 		if key != "deployments" && !sameNode(q.root.Content[i+1], child(p.root, key)) {
-			return fmt.Errorf("%s would change with it", key)
+			return nil, fmt.Errorf("%s would change with it", key)
 		}
 	}
-	return nil
+	return q, nil
 }
 
 func sameNode(a, b *yaml.Node) bool {

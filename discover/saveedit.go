@@ -14,10 +14,34 @@ import (
 // a list goes down to the keys and items that differ, one at a time; the text is
 // parsed again for each, so that no place is ever stale.
 func setInEntry(raw []byte, index int, c change) ([]byte, error) {
+	if c.node == nil {
+		return dropPath(raw, index, c.path)
+	}
 	if len(c.path) == 1 && c.path[0] == "schedules" {
 		return setSchedules(raw, index, c)
 	}
 	return setPath(raw, index, c)
+}
+
+// dropPath takes a key out of an entry; one that comes with a merge, or stands
+// within another, becomes null.
+func dropPath(raw []byte, index int, path []string) ([]byte, error) {
+	s, err := openEntry(raw, index)
+	if err != nil {
+		return nil, err
+	}
+	if len(path) == 1 && keyIndex(s.item, path[0]) >= 0 {
+		without, err := setPath(raw, index, change{path, nil})
+		if err == nil {
+			s, err = openEntry(without, index)
+		}
+		if err == nil && isNull(child(s.expanded, path[0])) {
+			return without, nil
+		}
+	}
+	null := nullNode(&yaml.Node{})
+	null.Value = "null"
+	return setPath(raw, index, change{path, null})
 }
 
 // setSchedules minds the older key: one schedule stays under it.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -117,6 +118,11 @@ func (e Entry) changes(before Entry) []change {
 	d.add(e.HookTimeoutSeconds, before.HookTimeoutSeconds, "hook_timeout_seconds")
 	d.add(e.Triggers, before.Triggers, "triggers")
 	d.add(e.SLA, before.SLA, "sla")
+	for _, path := range e.Dropped {
+		if before.node != nil && !isNull(nodeAt(before.node, path)) {
+			d.out = append(d.out, change{path: strings.Split(path, ".")})
+		}
+	}
 	return d.out
 }
 
@@ -153,6 +159,9 @@ func (d *differ) concurrency(now, before *Concurrency) {
 	if now.Limit != nil && now.CollisionStrategy == "" && now.GracePeriodSeconds == nil {
 		d.add(now.Limit, nil, "concurrency_limit")
 		return
+	}
+	if now.Limit == nil && now.CollisionStrategy != "" {
+		return // a file has no word for that: null keeps it
 	}
 	out := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	if now.Limit != nil {
