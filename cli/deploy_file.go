@@ -28,9 +28,9 @@ func (j *deployJob) projectFile() (string, error) {
 		}
 		return path, nil
 	}
-	path, both, err := discover.FindProjectFile(j.project.root)
-	if both {
-		j.notes.add("%s is read; the prefect.yaml beside it is not", filepath.Base(path))
+	path, unread, err := discover.FindProjectFile(j.project.root)
+	if unread != "" {
+		j.notes.add("%s is read; the %s beside it is not", filepath.Base(path), unread)
 	}
 	return path, err
 }

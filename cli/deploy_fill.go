@@ -66,8 +66,7 @@ func putFilled(e *discover.Entry, done discover.Entry) error {
 	overridePointer(&e.OnLate, done.OnLate)
 	e.Parameters = store.Values(e.Parameters).Over(done.Parameters)
 	variables := store.Values{}.Over(e.WorkPool.JobVariables)
-	textEnv(done.WorkPool.JobVariables)
-	if err := variables.Add(done.WorkPool.JobVariables); err != nil {
+	if err := variables.Add(textEnv(done.WorkPool.JobVariables)); err != nil {
 		return err
 	}
 	if len(variables) > 0 {
@@ -80,21 +79,24 @@ func putFilled(e *discover.Entry, done discover.Entry) error {
 	return nil
 }
 
-// textEnv makes text of what env has, as env.NAME=5 does: a variable that is a
-// number may have been filled in.
-func textEnv(variables store.Values) {
+// textEnv makes text of the numbers, true and false in env, as env.NAME=5 does:
+// one may be written so, or be a variable that was filled in.
+func textEnv(variables store.Values) store.Values {
 	var env map[string]json.RawMessage
 	if json.Unmarshal(variables["env"], &env) != nil {
-		return // the store says what is wrong with it
+		return variables // the store says what is wrong with it
 	}
+	changed := false
 	for name, raw := range env {
-		if text := string(raw); text != "null" && !strings.HasPrefix(text, `"`) {
-			env[name] = jsonText(text)
+		if text := string(raw); text != "null" && !strings.ContainsAny(text[:1], `"{[`) {
+			env[name], changed = jsonText(text), true
 		}
 	}
-	if raw, err := json.Marshal(env); err == nil {
-		variables["env"] = raw
+	raw, err := json.Marshal(env)
+	if err != nil || !changed {
+		return variables
 	}
+	return variables.Over(store.Values{"env": raw})
 }
 
 // ofEntry is where an entry's path in the file ends.

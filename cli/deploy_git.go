@@ -11,6 +11,7 @@ import (
 
 // overlayPull sets the pull steps that --from-git stands for.
 func (j *deployJob) overlayPull(e *discover.Entry) error {
+	j.published = ""
 	if j.c.FromGit == nil {
 		return nil
 	}
@@ -24,6 +25,7 @@ func (j *deployJob) overlayPull(e *discover.Entry) error {
 		e.hint = []string{"without it runs use this folder"}
 		return e
 	}
+	j.published = checkout.Published
 	steps, err := clone(checkout)
 	e.Pull.List = steps
 	if lost := unpublished(checkout); lost != "" {

@@ -16,21 +16,22 @@ import (
 // deployCmd and goes the same way.
 type deployJob struct {
 	*app
-	c        deployCmd
-	project  project
-	file     *discover.Project // nil where none is read
-	orders   []order
-	wishes   []store.Wish
-	notes    notes // one line a kind of warning
-	save     *saved
-	headed   bool                       // the header was printed
-	outputs  map[int]runner.StepOutputs // of the build and push steps, by order
-	held     map[string]string          // what those steps were given of secrets and the environment, by template
-	given    store.Values               // the parameters of the line
-	readers  map[string]*discover.Reader
-	commits  map[string]string // GitVersion by root
-	pythons  map[string]string // of those that name none, by root
-	checkout *string           // its top, once somebody asked
+	c         deployCmd
+	project   project
+	file      *discover.Project // nil where none is read
+	orders    []order
+	wishes    []store.Wish
+	notes     notes // one line a kind of warning
+	save      *saved
+	headed    bool                       // the header was printed
+	outputs   map[int]runner.StepOutputs // of the build and push steps, by order
+	held      map[string]string          // what those steps were given of secrets and the environment, by template
+	given     store.Values               // the parameters of the line
+	readers   map[string]*discover.Reader
+	commits   map[string]string // GitVersion by root
+	published string            // the commit that runs clone, of --from-git
+	pythons   map[string]string // of those that name none, by root
+	checkout  *string           // its top, once somebody asked
 }
 
 // order is one deployment that the line asks for.

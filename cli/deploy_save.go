@@ -248,6 +248,8 @@ func (j *deployJob) writeSave() error {
 		message, _, _ := strings.Cut(err.Error(), "\n")
 		return &exitError{code: exitFailed, message: "it is deployed, and not saved: " + message}
 	}
-	j.notes.add("saved in %s", filepath.Base(j.save.path))
+	j.notes.add("%s", savedIn(j.save.path))
 	return nil
 }
+
+func savedIn(path string) string { return "saved in " + filepath.Base(path) }

@@ -147,7 +147,7 @@ func (j *deployJob) wishOf(o order, e discover.Entry) (w store.Wish, err error) 
 		ParameterSchema: o.flow.Parameters, Docstring: o.flow.Description, DefaultVersion: j.version(o),
 		Description: e.Description, Version: e.Version, EnforceParameterSchema: e.EnforceParameterSchema,
 		Pool: e.WorkPool.Name, Queue: e.WorkPool.WorkQueueName, Paused: e.Paused, Tags: e.Tags,
-		Parameters: e.Parameters, JobVariables: e.WorkPool.JobVariables, Shown: e.Shown,
+		Parameters: e.Parameters, JobVariables: textEnv(e.WorkPool.JobVariables), Shown: e.Shown,
 		PullSteps: pullSteps(e.Pull), Built: j.built(o), Hooks: hookChange(e),
 	}
 	if j.file != nil {
@@ -257,8 +257,12 @@ func (j *deployJob) sharedPython(o order) (path string, err error) {
 	return path, nil
 }
 
-// version is the commit of a clean checkout, else a hash of the flow's file.
+// version is the commit of a clean checkout, else a hash of the flow's file. What
+// runs from the remote has the remote's.
 func (j *deployJob) version(o order) string {
+	if j.published != "" {
+		return j.published
+	}
 	commit, known := j.commits[o.root]
 	if !known {
 		commit = discover.GitVersion(j.ctx, o.root)

@@ -280,7 +280,7 @@ func (f *field) body() []string {
 	at := 0
 	if f.q.rows == nil {
 		for _, line := range f.below {
-			lines = append(lines, "  "+clean(line))
+			lines = append(lines, indented(clean(line), f.width)...)
 		}
 	} else {
 		lines, at = f.list()
@@ -295,6 +295,19 @@ func (f *field) body() []string {
 	for i := range lines {
 		lines[i] = ansi.Truncate(lines[i], f.width, "…")
 	}
+	return lines
+}
+
+// indented is a line below the input; what is too long goes on further in.
+func indented(line string, width int) []string {
+	if ansi.StringWidth(line)+2 <= width {
+		return []string{"  " + line}
+	}
+	lines := wrap(line, width-6)
+	for i := range lines {
+		lines[i] = "      " + lines[i]
+	}
+	lines[0] = lines[0][4:]
 	return lines
 }
 
@@ -324,6 +337,9 @@ func (f *field) list() (lines []string, at int) {
 // keeps its size: what jumps is hard to read.
 func (f *field) room() int {
 	wanted := f.q.below + 2
+	if f.width < narrow {
+		wanted += f.q.below // each may take two lines
+	}
 	if f.q.rows != nil {
 		wanted = len(f.q.rows)
 		for i, r := range f.q.rows {

@@ -93,6 +93,9 @@ func (c deployCmd) wizard(a *app, p prompter) error {
 	if plan.Same() {
 		a.say("it is deployed like this already")
 	}
+	if j.save != nil {
+		a.say("%s", savedIn(j.save.path))
+	}
 	a.say("the same without questions: %s", c.line())
 	return j.next()
 }

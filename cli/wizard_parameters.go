@@ -18,6 +18,9 @@ func (w *wizard) askRequired() error {
 	if err != nil {
 		return err
 	}
+	if w.c.Entrypoint != "" && w.keepsUnsaid() {
+		return errSkip // one of them on the line would lose the others
+	}
 	for _, name := range w.schema.Names() {
 		if w.schema.Requires(name) && specs != nil && len(*specs) > 0 && !w.isGiven(name, *specs) {
 			steps = append(steps, func() error { return w.setParameter(name) })
@@ -86,12 +89,20 @@ func (w *wizard) keepParameters() error {
 }
 
 // givesParameters is true where the line that was typed has them, and where the
-// deployment has hidden ones, which no line could keep.
+// deployment has some that no line could keep: hidden ones, and texts that look
+// like a template.
 func (w *wizard) givesParameters() bool {
-	if w.given.Params != "" || len(w.given.Param) > 0 {
-		return true
-	}
+	return w.given.Params != "" || len(w.given.Param) > 0 || w.keepsUnsaid()
+}
+
+// keepsUnsaid is true where the deployment has parameters that it can only keep.
+func (w *wizard) keepsUnsaid() bool {
 	d, _ := w.existing(w.c.Name[0])
+	for _, raw := range d.Parameters {
+		if store.HasTemplate(raw) {
+			return true
+		}
+	}
 	return !maps.EqualFunc(d.Parameters, d.Masked().Parameters, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) })
 }
 

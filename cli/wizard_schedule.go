@@ -17,7 +17,7 @@ func (w *wizard) askSchedule() error {
 		return errSkip
 	}
 	q := question{title: "Run it on a schedule?", rows: yesNoRows("", ": it runs when you say so")}
-	if d, there := w.existing(w.c.Name[0]); there {
+	if d, there := w.existing(w.c.Name[0]); there && len(d.Schedules) > 0 {
 		q.notes = []string{d.FullName + " keeps the schedules that it has; new ones take their place."}
 		q.rows = yesNoRows("", ": leave them as they are")
 	}

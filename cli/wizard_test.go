@@ -319,6 +319,36 @@ func TestWizardWhere(t *testing.T) {
 	}
 }
 
+// TestWizardKeepsWhatNoLineSays: a parameter that looks like a template cannot
+// stand in a line, so nothing is asked about parameters and all are kept. A
+// deployment without schedules has none to keep, and what is saved is said.
+func TestWizardKeepsWhatNoLineSays(t *testing.T) {
+	d := newDesk(t)
+	d.run(d.database(), "variable", "set", "odd", "{{ odd }}")
+	d.run(d.database(), "deploy", "flows.py:load", "-n", "x", "-p", "p", "--create-pools", "--param", "table={{ prefect.variables.odd }}", "--param", "top=9")
+	c := deployCmd{Entrypoint: "flows.py:load", Name: []string{"x"}}
+	c.Cron = []string{"0 6 * * *"}
+	if _, err := d.wizard(c, said{"Which work pool", ""}, said{"Save", yes}, said{"Deploy", ""}); err != nil {
+		t.Fatal(err, d.err.String())
+	}
+	if said := d.err.String(); !strings.Contains(said, "\nsaved in runnel.yaml\n") {
+		t.Errorf("it does not say where it is saved: %s", said)
+	}
+	made := strings.Join(strings.Fields(d.deployments(d.database())), "")
+	if !strings.Contains(made, `"parameters":{"table":"{{odd}}","top":9}`) {
+		t.Error(made)
+	}
+	d.run(d.database(), "deploy", "flows.py:plain", "-n", "y", "-p", "p")
+	s, _ := d.wizard(deployCmd{Entrypoint: "flows.py:plain", Name: []string{"y"}}, said{"schedule", leave})
+	if notes := s.asked[0].notes; notes != nil {
+		t.Errorf("there is no schedule to keep: %q", notes)
+	}
+	s, _ = d.wizard(deployCmd{Entrypoint: "flows.py:load", Name: []string{"x"}}, said{"schedule", leave})
+	if notes := s.asked[0].notes; len(notes) != 1 || !strings.Contains(notes[0], "keeps the schedules") {
+		t.Errorf("it keeps its schedule: %q", notes)
+	}
+}
+
 // TestPlainPrompter asks line by line; the end of the input is no answer.
 func TestPlainPrompter(t *testing.T) {
 	list := question{title: "Which?", rows: []row{{text: "apple pie", value: "a"}, {text: "pear", value: "p"}, {text: "apple", value: "x"}}, value: "p"}

@@ -10,8 +10,11 @@ type Checkout struct {
 	Remote string // its address
 	Branch string // at the remote; "" where the branch is not there
 	Commit string // what the checkout has
-	Folder string // of the asked one, from the top of the checkout; "" at the top
-	Top    string // absolute
+	// Published is the short commit that the remote's branch had when it was last
+	// asked; without a branch there, that of the checkout.
+	Published string
+	Folder    string // of the asked one, from the top of the checkout; "" at the top
+	Top       string // absolute
 
 	Uncommitted []string // files, from the top
 	Unpushed    []string // commits that the remote's branch lacks: hash and subject
@@ -42,6 +45,11 @@ func GitCheckout(ctx context.Context, dir string) (c Checkout, ok bool) {
 	if c.Commit, ok = ask("rev-parse", "HEAD"); !ok {
 		return c, false
 	}
+	published := "HEAD"
+	if tracked {
+		published = upstream
+	}
+	c.Published, _ = ask("rev-parse", "--short", published)
 	// -z leaves the names as they are; the second name of a rename has no status.
 	status, _ := ask("status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=all")
 	for entry := range strings.SplitSeq(status, "\x00") {

@@ -12,21 +12,34 @@ const (
 // expander copies a file's nodes with aliases followed and merge keys applied,
 // so that nothing after it has to know of them. Places stay those of the text.
 type expander struct {
-	r    *reader
-	left int
+	r      *reader
+	left   int
+	said   bool                // that there is too much
+	within map[*yaml.Node]bool // the anchors that are being followed
+}
+
+func newExpander(r *reader) *expander {
+	return &expander{r: r, left: maxProjectNodes, within: map[*yaml.Node]bool{}}
 }
 
 func (x *expander) expand(n *yaml.Node, path string, depth int) *yaml.Node {
 	x.left--
 	if x.left < 0 || depth > maxProjectDepth {
-		if x.left != tooMany {
-			x.r.fail(n, path, "", "nested too deeply, or an alias that contains itself")
+		if !x.said {
+			x.r.fail(n, path, "", "nested too deeply, or too much by its aliases")
 		}
-		x.left = tooMany // said once; nothing more is followed
+		x.said, x.left = true, -1 // nothing more is followed
 		return nullNode(n)
+	}
+	if n.Anchor != "" {
+		x.within[n] = true
+		defer delete(x.within, n)
 	}
 	switch n.Kind {
 	case yaml.AliasNode:
+		if x.endless(n, path) {
+			return nullNode(n)
+		}
 		return x.expand(n.Alias, path, depth+1)
 	case yaml.MappingNode:
 		return x.mapping(n, path, depth)
@@ -40,7 +53,14 @@ func (x *expander) expand(n *yaml.Node, path string, depth int) *yaml.Node {
 	return x.scalar(n, path)
 }
 
-const tooMany = -1 << 30
+// endless refuses an alias that stands within its own anchor.
+func (x *expander) endless(n *yaml.Node, path string) bool {
+	if n.Kind != yaml.AliasNode || !x.within[n.Alias] {
+		return false
+	}
+	x.r.fail(n, path, "", "the alias *%s stands within what it stands for", n.Value)
+	return true
+}
 
 func (x *expander) scalar(n *yaml.Node, path string) *yaml.Node {
 	out := copyNode(n)
@@ -108,6 +128,9 @@ func isMerge(key *yaml.Node) bool {
 // merge adds the keys of << that the mapping does not give itself. Of a list the
 // first mapping that has a key wins.
 func (x *expander) merge(out, value *yaml.Node, path string, depth int, lines map[string]int) {
+	if x.endless(value, path) {
+		return
+	}
 	from := x.expand(value, path, depth+1)
 	sources := []*yaml.Node{from}
 	if from.Kind == yaml.SequenceNode {

@@ -21,8 +21,8 @@ const maxProjectFile = 4 << 20
 var projectFiles = [...]string{"runnel.yaml", "runnel.yml", "prefect.yaml", "prefect.yml"}
 
 // FindProjectFile finds the project file of a folder; path is "" when there is
-// none. both says that there is a prefect.yaml as well, which is not read.
-func FindProjectFile(root string) (path string, both bool, err error) {
+// none. unread is Prefect's beside it, such as prefect.yaml, which is not read.
+func FindProjectFile(root string) (path, unread string, err error) {
 	prefect := false
 	for _, name := range projectFiles {
 		full := filepath.Join(root, name)
@@ -31,15 +31,15 @@ func FindProjectFile(root string) (path string, both bool, err error) {
 			continue
 		}
 		if err != nil {
-			return "", false, err
+			return "", "", err
 		}
 		if path == "" {
 			path, prefect = full, strings.HasPrefix(name, "prefect")
-		} else if !prefect && strings.HasPrefix(name, "prefect") {
-			both = true
+		} else if !prefect && unread == "" && strings.HasPrefix(name, "prefect") {
+			unread = name
 		}
 	}
-	return path, both, nil
+	return path, unread, nil
 }
 
 // ReadProject reads and checks a project file. What is wrong in it comes as one
@@ -127,7 +127,7 @@ func parseProject(path string, raw []byte) (*Project, error) {
 	}
 	p.doc = doc
 	r := newReader(path)
-	x := expander{r: r, left: maxProjectNodes}
+	x := newExpander(r)
 	root := x.expand(doc.Content[0], "", 0)
 	p.root = root
 	if x.left >= 0 { // else it is cut short, and more would only confuse

@@ -138,7 +138,7 @@ func openEntry(raw []byte, index int) (*site, error) {
 
 // expandAlone follows aliases in a part of a file that has been read before.
 func expandAlone(n *yaml.Node) *yaml.Node {
-	x := expander{r: newReader(""), left: maxProjectNodes}
+	x := newExpander(newReader(""))
 	return x.expand(n, "", 0)
 }
 

@@ -33,7 +33,7 @@ func RunSteps(ctx context.Context, steps []store.Step, o StepOptions) (StepOutpu
 	if r.fill == nil {
 		r.fill = func(i int, _ StepOutputs) (store.Step, []string, error) { return steps[i], nil, nil }
 	}
-	r.say = func(text string) { out.write("stderr", []byte(maskText(text, r.secrets)+"\n")) }
+	r.say = func(text string) { out.endLine(); out.write("stderr", []byte(maskText(text, r.secrets)+"\n")) }
 	r.exec = func(c command) (output, error) { return out.exec(ctx, c, r.secrets) }
 	r.rest = func(pause time.Duration) error {
 		select {
@@ -44,6 +44,7 @@ func RunSteps(ctx context.Context, steps []store.Step, o StepOptions) (StepOutpu
 		}
 	}
 	err := r.run(steps)
+	out.endLine()
 	if err != nil && ctx.Err() != nil {
 		err = &StepError{steps[r.at].Name, context.Cause(ctx)}
 	}
@@ -54,6 +55,7 @@ func RunSteps(ctx context.Context, steps []store.Step, o StepOptions) (StepOutpu
 type console struct {
 	mu             sync.Mutex
 	stdout, stderr io.Writer
+	last           byte // written, to either
 }
 
 func (o *console) write(stream string, chunk []byte) {
@@ -64,6 +66,19 @@ func (o *console) write(stream string, chunk []byte) {
 		to = o.stdout
 	}
 	_, _ = to.Write(chunk) // a closed terminal does not stop a build
+	if len(chunk) > 0 {
+		o.last = chunk[len(chunk)-1]
+	}
+}
+
+// endLine keeps what a step wrote last from running into what we say.
+func (o *console) endLine() {
+	o.mu.Lock()
+	open := o.last != 0 && o.last != '\n'
+	o.mu.Unlock()
+	if open {
+		o.write("stderr", []byte("\n"))
+	}
 }
 
 // exec runs one process of a step, its output passing through us.

@@ -354,7 +354,9 @@ func (t *tx) place(d *Deployment, w Wish, known *deploying) error {
 		queue = DefaultQueue
 	}
 	if w.Pool == "" {
-		return invalid("%s has no work pool", d.FullName)
+		e := invalid("%s has no work pool", d.FullName)
+		e.Hint = []string{"name one: --pool NAME, or in the project file: work_pool: {name: NAME}"}
+		return e
 	}
 	d.WorkPoolName, d.WorkQueueName = w.Pool, queue
 	if p := pendingOf(w); p.asks(w.Pool) || p.asks(queue) {
