@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -63,6 +64,23 @@ func TestWizardInATerminal(t *testing.T) {
 	x.wait("deployed folder-report/nightly", "the same without questions: runnel deploy flows/report.py:folder_report -n nigh",
 		`no worker polls "my-process-pool"; start one: runnel worker start --pool`, "run it: runnel run folder-report/nightly")
 	holdScreens(t, "docs/wizard.md", screens)
+	plainColours(t, x.raw.String())
+}
+
+var graphics = regexp.MustCompile(`\x1b\[([0-9;:]*)m`)
+
+// plainColours holds that a screen reads on a light ground as on a dark one:
+// bold, faint and reversed text, and of colours the terminal's own red, green and
+// yellow, in which no more than a sign is written.
+func plainColours(t *testing.T, raw string) {
+	t.Helper()
+	for _, found := range graphics.FindAllStringSubmatch(raw, -1) {
+		for code := range strings.SplitSeq(found[1], ";") {
+			if !slices.Contains([]string{"", "0", "1", "2", "7", "22", "27", "31", "32", "33"}, code) {
+				t.Errorf("graphics %q", found[0])
+			}
+		}
+	}
 }
 
 var weekday = regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) `)
