@@ -28,7 +28,7 @@ func TestDeployingIsAsQuickAsReading(t *testing.T) {
 	const entries, rounds = 200, 15
 	folder := t.TempDir()
 	files := manyFlows(t, folder, entries)
-	bytes, reading, fresh, again := newTimes(), newTimes(), newTimes(), newTimes()
+	bytes, reading, fresh, again := newSpent(), newSpent(), newSpent(), newSpent()
 	for range rounds {
 		bytes.add(func() { readBytes(t, files) })
 		reading.add(func() { readFlows(t, folder, files) })
@@ -37,7 +37,7 @@ func TestDeployingIsAsQuickAsReading(t *testing.T) {
 		again.add(deploying(t, folder, db, fmt.Sprintf("%d unchanged", entries)))
 	}
 	t.Logf("%d files: bytes read and hashed in %s, flows read and hashed in %s", entries, bytes, reading)
-	for what, times := range map[string]*times{"new": fresh, "unchanged": again} {
+	for what, times := range map[string]*spent{"new": fresh, "unchanged": again} {
 		factor := times.over(reading)
 		t.Logf("%d entries, %s: %s; %.1f times the flows, %.1f times the bytes", entries, what, times, factor, times.over(bytes))
 		if factor > 5 {
@@ -46,24 +46,24 @@ func TestDeployingIsAsQuickAsReading(t *testing.T) {
 	}
 }
 
-// times keep the least of many, which other work disturbed least.
-type times struct{ clock, processor time.Duration }
+// spent keeps the least of many, which other work disturbed least.
+type spent struct{ clock, processor time.Duration }
 
-func newTimes() *times { return &times{time.Hour, time.Hour} }
+func newSpent() *spent { return &spent{time.Hour, time.Hour} }
 
-func (s *times) add(work func()) {
+func (s *spent) add(work func()) {
 	runtime.GC() // what was left before is not this one's
 	began, used := time.Now(), processorTime()
 	work()
 	s.clock, s.processor = min(s.clock, time.Since(began)), min(s.processor, processorTime()-used)
 }
 
-func (s *times) String() string {
+func (s *spent) String() string {
 	return fmt.Sprintf("%s (%s of the processors)", s.clock.Round(100*time.Microsecond), s.processor.Round(100*time.Microsecond))
 }
 
 // over compares what the processors spent: the clock counts other work too.
-func (s *times) over(base *times) float64 { return float64(s.processor) / float64(base.processor) }
+func (s *spent) over(base *spent) float64 { return float64(s.processor) / float64(base.processor) }
 
 // processorTime is what this process has spent, user and system.
 func processorTime() time.Duration {

@@ -25,7 +25,7 @@ type huhPrompter struct {
 }
 
 func (p *huhPrompter) ask(q question) (string, error) {
-	s := &screen{field: newField(q), keys: p.keys.turn()}
+	s := &asking{field: newField(q), keys: p.keys.turn()}
 	s.form = huh.NewForm(huh.NewGroup(s.field)).WithShowHelp(false).WithShowErrors(false).WithTheme(huh.ThemeFunc(promptTheme))
 	s.form.SubmitCmd = tea.Quit
 	s.fit(p.Width, lowest) // until the terminal tells its size
@@ -73,9 +73,9 @@ func (p *huhPrompter) takeBack(rows int) {
 	}
 }
 
-// screen is the program of one question: huh's form, and the keys that leave it.
+// asking is the program of one question: huh's form, and the keys that leave it.
 // It ends with nothing on the screen.
-type screen struct {
+type asking struct {
 	form       *huh.Form
 	field      *field
 	keys       *turn
@@ -83,10 +83,10 @@ type screen struct {
 }
 
 // Init is the form's.
-func (s *screen) Init() tea.Cmd { return s.form.Init() }
+func (s *asking) Init() tea.Cmd { return s.form.Init() }
 
 // Update takes the keys that leave, and leaves every other to the form.
-func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+func (s *asking) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	press, isKey := msg.(tea.KeyPressMsg)
 	if size, ok := msg.(tea.WindowSizeMsg); ok {
 		s.fit(size.Width, size.Height)
@@ -109,14 +109,14 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 }
 
 // View is the form's, until it is left.
-func (s *screen) View() tea.View {
+func (s *asking) View() tea.View {
 	if s.back || s.left {
 		return tea.NewView("")
 	}
 	return tea.NewView(s.form.View())
 }
 
-func (s *screen) fit(width, height int) {
+func (s *asking) fit(width, height int) {
 	s.field.resize(width, height)
 	s.form.WithWidth(s.field.width).WithHeight(s.field.lines())
 }

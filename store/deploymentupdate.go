@@ -41,8 +41,12 @@ func (s *Store) UpdateDeployment(ctx context.Context, target string, c Deploymen
 		if err != nil {
 			return err
 		}
-		change, err = t.deploy(w)
-		return err
+		var plan Plan
+		if err := t.deployAll([]Wish{w}, &plan); err != nil {
+			return err
+		}
+		change = plan.Changes[0]
+		return nil
 	})
 	return change, err
 }
