@@ -7,11 +7,11 @@ import (
 	"strings"
 
 	"runnel/discover"
+	"runnel/store"
 )
 
 // overlayPull sets the pull steps that --from-git stands for.
 func (j *deployJob) overlayPull(e *discover.Entry) error {
-	j.published = ""
 	if j.c.FromGit == nil {
 		return nil
 	}
@@ -19,19 +19,54 @@ func (j *deployJob) overlayPull(e *discover.Entry) error {
 	if !*j.c.FromGit {
 		return nil
 	}
-	checkout, ok := discover.GitCheckout(j.ctx, j.project.root)
+	checkout, ok := j.checkoutOf(j.project.root)
 	if !ok {
 		e := usage("--from-git: %s is no checkout with a remote", j.project.root)
 		e.hint = []string{"without it runs use this folder"}
 		return e
 	}
-	j.published = checkout.Published
 	steps, err := clone(checkout)
 	e.Pull.List = steps
 	if lost := unpublished(checkout); lost != "" {
 		j.notes.add("runs use what %s has, which lacks %s", checkout.Remote, lost)
 	}
 	return err
+}
+
+// checkoutOf describes the git checkout of a root, asked once.
+func (j *deployJob) checkoutOf(root string) (discover.Checkout, bool) {
+	known, asked := j.checkouts[root]
+	if !asked {
+		known.Checkout, known.ok = discover.GitCheckout(j.ctx, root)
+		if j.checkouts == nil {
+			j.checkouts = map[string]checkoutOf{}
+		}
+		j.checkouts[root] = known
+	}
+	return known.Checkout, known.ok
+}
+
+// checkoutOf is a checkout, where there is one.
+type checkoutOf struct {
+	discover.Checkout
+	ok bool
+}
+
+// cloned is the commit that runs get from this checkout's own remote; "" for
+// those that use a folder, or another repository or branch.
+func (j *deployJob) cloned(root string, pull discover.Steps) string {
+	for _, s := range pull.List {
+		if s.Name != store.GitClone {
+			continue
+		}
+		c, ok := j.checkoutOf(root)
+		branch, commit := s.Text("branch"), s.Text("commit_sha")
+		same := commit == "" && (branch == "" || branch == c.Branch) || commit == c.Commit && c.Branch == ""
+		if ok && same && s.Text("repository") == c.Remote {
+			return c.Published
+		}
+	}
+	return ""
 }
 
 // clone are the steps by which a run fetches what the remote has.

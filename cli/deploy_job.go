@@ -28,10 +28,10 @@ type deployJob struct {
 	held      map[string]string          // what those steps were given of secrets and the environment, by template
 	given     store.Values               // the parameters of the line
 	readers   map[string]*discover.Reader
-	commits   map[string]string // GitVersion by root
-	published string            // the commit that runs clone, of --from-git
-	pythons   map[string]string // of those that name none, by root
-	checkout  *string           // its top, once somebody asked
+	commits   map[string]string     // GitVersion by root
+	checkouts map[string]checkoutOf // GitCheckout by root
+	pythons   map[string]string     // of those that name none, by root
+	checkout  *string               // its top, once somebody asked
 }
 
 // order is one deployment that the line asks for.

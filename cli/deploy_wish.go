@@ -144,7 +144,7 @@ func (j *deployJob) wishOf(o order, e discover.Entry) (w store.Wish, err error) 
 	}
 	w = store.Wish{
 		FlowName: o.flow.FlowName, Name: e.Name, Entrypoint: o.flow.Entrypoint, Kind: o.flow.Kind, Path: o.root,
-		ParameterSchema: o.flow.Parameters, Docstring: o.flow.Description, DefaultVersion: j.version(o),
+		ParameterSchema: o.flow.Parameters, Docstring: o.flow.Description, DefaultVersion: j.version(o, e.Pull),
 		Description: e.Description, Version: e.Version, EnforceParameterSchema: e.EnforceParameterSchema,
 		Pool: e.WorkPool.Name, Queue: e.WorkPool.WorkQueueName, Paused: e.Paused, Tags: e.Tags,
 		Parameters: e.Parameters, JobVariables: textEnv(e.WorkPool.JobVariables), Shown: e.Shown,
@@ -259,9 +259,9 @@ func (j *deployJob) sharedPython(o order) (path string, err error) {
 
 // version is the commit of a clean checkout, else a hash of the flow's file. What
 // runs from the remote has the remote's.
-func (j *deployJob) version(o order) string {
-	if j.published != "" {
-		return j.published
+func (j *deployJob) version(o order, pull discover.Steps) string {
+	if commit := j.cloned(o.root, pull); commit != "" {
+		return commit
 	}
 	commit, known := j.commits[o.root]
 	if !known {
