@@ -1,6 +1,9 @@
 package cli
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestNearestRow: a row's own name counts before a text that merely holds it.
 func TestNearestRow(t *testing.T) {
@@ -18,6 +21,24 @@ func TestNearestRow(t *testing.T) {
 		places := q.matches(c.text)
 		if at := places[q.nearest(places, c.text)]; at != c.want {
 			t.Errorf("%q leads to row %d, not %d", c.text, at, c.want)
+		}
+	}
+}
+
+// TestNarrowNotes: what a check says is wrapped, not cut.
+func TestNarrowNotes(t *testing.T) {
+	long := "Sun 2026-03-29 03:00:00 CEST  moved from 02:30, which the clocks skip"
+	f := newField(question{title: "When?", below: 5, check: func(string) ([]string, error) { return []string{long, "Mon"}, nil }})
+	for _, width := range []int{20, 40, 50, 80} {
+		f.resize(width, 24)
+		body := f.body()
+		if got := strings.Join(strings.Fields(strings.Join(body, " ")), " "); got != strings.Join(strings.Fields(long+" Mon"), " ") {
+			t.Errorf("%d columns: %q", width, body)
+		}
+		for _, line := range body {
+			if len(line) > width {
+				t.Errorf("%d columns: %q is longer", width, line)
+			}
 		}
 	}
 }
