@@ -77,7 +77,7 @@ func plainColours(t *testing.T, raw string) {
 	for _, found := range graphics.FindAllStringSubmatch(raw, -1) {
 		for code := range strings.SplitSeq(found[1], ";") {
 			if !slices.Contains([]string{"", "0", "1", "2", "7", "22", "27", "31", "32", "33"}, code) {
-				t.Errorf("graphics %q", found[0])
+				t.Errorf("graphics %q in %q", found[0], raw[max(0, strings.Index(raw, found[0])-120):min(len(raw), strings.Index(raw, found[0])+80)])
 			}
 		}
 	}

@@ -160,6 +160,9 @@ func newField(q question) *field {
 	}
 	f.Value(&f.text).Validate(func(string) error { f.tried = true; return f.refuse })
 	f.judge()
+	// The form gives it the focus as well, yet a frame may be drawn before, and the
+	// library's own colours without focus are for a dark ground.
+	_ = f.Focus()
 	return f
 }
 
