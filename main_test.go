@@ -63,6 +63,7 @@ func scriptEnv(folder, path, python string) map[string]string {
 		"PYTHONPYCACHEPREFIX": filepath.Join(folder, ".home", "pycache"),
 	}
 	if python != "" {
+		env["REAL"] = python // whatever a script puts on PATH before it
 		// A version manager's stand-in takes longer to start than a flow runs.
 		env["PATH"] = strings.Replace(path, string(filepath.ListSeparator),
 			string(filepath.ListSeparator)+filepath.Dir(python)+string(filepath.ListSeparator), 1)

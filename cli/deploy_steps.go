@@ -111,16 +111,21 @@ func (j *deployJob) build() error {
 
 // runSteps runs one row. What its steps print is talk.
 func (j *deployJob) runSteps(ctx context.Context, row building) (runner.StepOutputs, error) {
+	s, err := j.store()
+	if err != nil {
+		return runner.StepOutputs{}, err
+	}
 	first := row.orders[0]
 	list := slices.Concat(row.build, row.push)
 	steps := make([]store.Step, len(list))
-	for i, s := range list {
-		steps[i] = storeStep(s)
+	for i, step := range list {
+		steps[i] = storeStep(step)
 	}
 	outputs, err := runner.RunSteps(ctx, steps, runner.StepOptions{
-		Dir: j.orders[first].root, Env: j.Environ, Python: j.wishes[first].Interpreter, Stdout: j.Err, Stderr: j.Err,
+		Dir: j.orders[first].root, Folder: s.Folder(), Env: j.Environ, Python: j.wishes[first].Interpreter, Stdout: j.Err, Stderr: j.Err,
 		Fill: func(i int, done runner.StepOutputs) (store.Step, []string, error) { return j.fillStep(list[i], done) },
 	})
+	outputs.Release()
 	var failed *runner.StepError
 	switch {
 	case ctx.Err() != nil && err != nil:

@@ -40,7 +40,7 @@ type stepSpec struct {
 // stepSpecs are the steps that runnel runs, with Prefect's arguments.
 var stepSpecs = map[string]stepSpec{
 	"git_clone": {
-		arguments: []string{"repository", "branch", "commit_sha", "include_submodules", "access_token", "credentials", "directories", "clone_directory_name"},
+		arguments: []string{"repository", "branch", "commit_sha", "include_submodules", "access_token", "credentials", "directories", "clone_directory_name", "writable"},
 		outputs:   []string{"directory"},
 	},
 	"set_working_directory": {arguments: []string{"directory"}, outputs: []string{"directory"}},
@@ -266,7 +266,7 @@ func (r *reader) checkArguments(b *block, s *Step, spec stepSpec) {
 			continue
 		}
 		switch key {
-		case "include_submodules", "stream_output", "expand_env_vars", "shell":
+		case "include_submodules", "writable", "stream_output", "expand_env_vars", "shell":
 			b.flag(key)
 		case "env":
 			b.mapping(key, "write env: {NAME: value}")

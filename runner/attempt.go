@@ -46,6 +46,11 @@ type attempt struct {
 	flow Identity
 	// stopped is how a pull step was stopped.
 	stopped StopReport
+	// clones are what the pull steps checked out.
+	clones []Clone
+	steps  []store.StepEnd
+	// held are locks that the flow inherits: what they stand for is in use.
+	held []*os.File
 	// private holds parameters that stay off the disk; nil for most.
 	private *os.File
 	ooms    int  // kills for want of memory in this group, before the start
@@ -85,7 +90,9 @@ func (a *attempt) run() (end store.End, clean bool) {
 		return end, true
 	}
 	if a.job.Pull != nil && a.job.Broken == "" {
-		if state := a.pull(); state != nil {
+		state := a.pull()
+		end.Steps = a.steps
+		if state != nil {
 			end.State = *state
 			return end, a.leave()
 		}
@@ -161,6 +168,7 @@ func (a *attempt) launch(spec Spec, keep *output, quiet bool) error {
 	if a.private != nil {
 		spec.Extra = append(spec.Extra, a.private) // privatePath names its descriptor
 	}
+	spec.Extra = append(spec.Extra, a.held...)
 	a.ooms, _ = oomKills()
 	store.KillPoint("attempt.starting")
 	process, err := startNice(spec, a.job.Nice)
@@ -463,6 +471,7 @@ func (a *attempt) say(text string) {
 
 func (a *attempt) close() {
 	a.closePumps()
+	StepOutputs{held: a.held}.Release()
 	if a.private != nil {
 		_ = a.private.Close()
 	}

@@ -83,6 +83,20 @@ func lockExclusive(file *os.File) error {
 	}
 }
 
+// tryLock takes a lock that many may share, or one for itself alone, and does
+// not wait for it. A lock that the file had before is gone where it fails.
+func tryLock(file *os.File, alone bool) (bool, error) {
+	how := unix.LOCK_SH
+	if alone {
+		how = unix.LOCK_EX
+	}
+	err := flock(file, how|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func flock(file *os.File, how int) error {
 	for {
 		err := unix.Flock(descriptor(file), how)

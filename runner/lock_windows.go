@@ -12,3 +12,5 @@ func LockState(string) (held, missing bool, err error) { return false, false, Er
 func FileLocked(string) (bool, error) { return false, ErrUnsupported }
 
 func lockExclusive(*os.File) error { return ErrUnsupported }
+
+func tryLock(*os.File, bool) (bool, error) { return false, ErrUnsupported }

@@ -60,3 +60,7 @@ func sendDatagram(string) error { return ErrUnsupported }
 const privatePath = ""
 
 func privateFile(string, []byte) (*os.File, error) { return nil, ErrUnsupported }
+
+func findProgram(Spec) (string, error) { return "", ErrUnsupported }
+
+func variable([]string, string) string { return "" }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"runnel/store"
@@ -48,6 +49,7 @@ func (w *Worker) prune(ctx context.Context, now time.Time) {
 	p.done, p.said = done, ""
 	go func() {
 		defer close(done)
+		SweepCode(w.Store.Folder())
 		p.said = pruneByPolicy(ctx, w.Store)
 	}()
 }
@@ -74,4 +76,12 @@ func pruneByPolicy(ctx context.Context, s *store.Store) string {
 		return ""
 	}
 	return fmt.Sprintf("deleted %s that had ended long ago, with their logs", count(int(pruned.Runs), "run"))
+}
+
+// SweepCode removes the checkouts, mirrors and environments beside a database
+// that no run has used for a while. It gives how many those were.
+func SweepCode(folder string) int {
+	return sweepShelf(filepath.Join(folder, filepath.FromSlash(codeShelf)), codeKept) +
+		sweepShelf(filepath.Join(folder, filepath.FromSlash(mirrorFolder)), mirrorKept) +
+		sweepShelf(filepath.Join(folder, pythonShelf), pythonKept)
 }

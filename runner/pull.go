@@ -150,19 +150,22 @@ func (a *attempt) pull() *store.State {
 		steps[i] = store.Step(s)
 	}
 	r := &stepRun{
-		dir: a.job.Dir, clones: filepath.Join(a.job.Folder, codeFolder), env: a.job.Env,
-		python: p.Interpreter, secrets: a.job.Secrets, say: a.say, begin: a.beginStep, rest: a.rest,
+		dir: a.job.Dir, clones: filepath.Join(a.job.Folder, codeFolder), cache: a.slot.folder, shared: true, env: a.job.Env,
+		python: p.Interpreter, secrets: a.job.Secrets, begin: a.beginStep, end: a.endStep, rest: a.rest,
 	}
+	r.say = func(text string) { a.say(maskText(text, r.secrets)) }
 	r.fill = func(i int, done StepOutputs) (store.Step, []string, error) {
 		step, err := p.fill(steps[i], done)
 		return step, nil, err
 	}
 	r.exec = func(c command) (output, error) {
-		a.job.Secrets = r.secrets
+		a.job.Secrets, a.held = r.secrets, r.held
 		return a.exec(c)
 	}
 	err := r.run(steps)
+	a.job.Secrets, a.held, a.clones = r.secrets, r.held, r.done.Clones
 	if err == nil {
+		a.job.Env, p.Interpreter = r.env, r.python
 		err = a.found(r.done.Dir)
 	}
 	_ = os.Remove(filepath.Join(a.job.Folder, stepFile))
@@ -235,6 +238,11 @@ func (a *attempt) beginStep(name string) error {
 	return os.WriteFile(filepath.Join(a.job.Folder, stepFile), []byte(name), 0o600)
 }
 
+// endStep keeps a line for the run's history.
+func (a *attempt) endStep(line string) {
+	a.steps = append(a.steps, store.StepEnd{Time: time.Now(), Message: maskText(line, a.job.Secrets)})
+}
+
 // stepOf is the pull step that a killed slot was at, or "".
 func stepOf(folder string) string {
 	name, err := os.ReadFile(filepath.Join(folder, stepFile))
@@ -269,6 +277,8 @@ func (a *attempt) rest(pause time.Duration) error {
 	if a.until(over) {
 		return nil
 	}
-	a.stopped = a.stop()
+	if a.process != nil {
+		a.stopped = a.stop()
+	}
 	return errStopped
 }

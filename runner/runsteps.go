@@ -12,7 +12,12 @@ import (
 
 // StepOptions say how RunSteps runs steps.
 type StepOptions struct {
-	Dir    string   // where the first step starts, and git_clone puts its folder
+	Dir string // where the first step starts, and git_clone puts its folder
+	// Folder is beside the database, and keeps mirrors and environments from one
+	// time to the next; empty: nothing is kept.
+	Folder string
+	// Shared has git_clone give the checkouts that runs share.
+	Shared bool
 	Env    []string // the whole environment as NAME=value
 	Python string   // the interpreter of pip_install_requirements; python3 where it is empty
 	// Stdout and Stderr get what the steps write, at once and with the secrets
@@ -29,12 +34,20 @@ type StepOptions struct {
 // other children meanwhile.
 func RunSteps(ctx context.Context, steps []store.Step, o StepOptions) (StepOutputs, error) {
 	out := &console{stdout: o.Stdout, stderr: o.Stderr}
-	r := &stepRun{dir: o.Dir, env: o.Env, python: o.Python, fill: o.Fill}
+	r := &stepRun{dir: o.Dir, cache: o.Folder, shared: o.Shared, env: o.Env, python: o.Python, fill: o.Fill}
+	if r.cache == "" {
+		folder, err := os.MkdirTemp("", "runnel-steps-")
+		if err != nil {
+			return StepOutputs{}, err
+		}
+		defer func() { _ = removeTree(folder) }()
+		r.cache = folder
+	}
 	if r.fill == nil {
 		r.fill = func(i int, _ StepOutputs) (store.Step, []string, error) { return steps[i], nil, nil }
 	}
 	r.say = func(text string) { out.endLine(); out.write("stderr", []byte(maskText(text, r.secrets)+"\n")) }
-	r.exec = func(c command) (output, error) { return out.exec(ctx, c, r.secrets) }
+	r.exec = func(c command) (output, error) { return out.exec(ctx, c, r) }
 	r.rest = func(pause time.Duration) error {
 		select {
 		case <-time.After(pause):
@@ -45,6 +58,7 @@ func RunSteps(ctx context.Context, steps []store.Step, o StepOptions) (StepOutpu
 	}
 	err := r.run(steps)
 	out.endLine()
+	r.done.held = r.held
 	if err != nil && ctx.Err() != nil {
 		err = &StepError{steps[r.at].Name, context.Cause(ctx)}
 	}
@@ -82,7 +96,7 @@ func (o *console) endLine() {
 }
 
 // exec runs one process of a step, its output passing through us.
-func (o *console) exec(ctx context.Context, c command, secrets []string) (out output, err error) {
+func (o *console) exec(ctx context.Context, c command, run *stepRun) (out output, err error) {
 	if ctx.Err() != nil {
 		return out, errStopped
 	}
@@ -92,9 +106,9 @@ func (o *console) exec(ctx context.Context, c command, secrets []string) (out ou
 			r.close()
 		}
 	}()
-	spec := Spec{Argv: c.argv, Env: c.env, Dir: c.dir}
+	spec := Spec{Argv: c.argv, Env: c.env, Dir: c.dir, Extra: run.held}
 	for stream, file := range map[string]**os.File{"stdout": &spec.Stdout, "stderr": &spec.Stderr} {
-		r, err := o.read(stream, out.stream(stream), c.quiet, secrets)
+		r, err := o.read(stream, out.stream(stream), c.quiet, run.secrets)
 		if err != nil {
 			return out, err
 		}

@@ -19,6 +19,18 @@ type StepOutputs struct {
 	Bare map[string]any            // by the name alone, later steps over earlier ones
 	// Dir is where git_clone or set_working_directory went; "" where none did.
 	Dir string
+	// Clones are what git_clone steps checked out, in order.
+	Clones []Clone
+
+	held []*os.File
+}
+
+// Release lets go of the checkouts and environments that the steps use: from
+// here on they may be swept.
+func (o StepOutputs) Release() {
+	for _, file := range o.held {
+		_ = file.Close()
+	}
 }
 
 // StepError is a step that failed.
@@ -39,11 +51,15 @@ var errStopped = errors.New("stopped")
 // command that deploys.
 type stepRun struct {
 	dir    string // where the next step starts
-	clones string // where git_clone puts its folders; "" is dir
+	clones string // where git_clone puts folders of its own; "" is dir
+	cache  string // beside the database: mirrors, checkouts and environments
+	shared bool   // git_clone gives checkouts that are shared, unless asked otherwise
 	env    []string
 	python string
 	at     int // the step that runs
 	done   StepOutputs
+	// held are locks that each process inherits.
+	held []*os.File
 	// secrets are hidden in what is written and said.
 	secrets []string
 	// fill gives a step as it is to be run, with the values of its templates.
@@ -51,8 +67,10 @@ type stepRun struct {
 	// exec runs one process to its end.
 	exec func(command) (output, error)
 	say  func(string)
-	// begin is told of each step before anything of it runs; may be nil.
+	// begin is told of each step before anything of it runs, and end when it is
+	// over, in a line; both may be nil.
 	begin func(name string) error
+	end   func(line string)
 	rest  func(time.Duration) error
 }
 
@@ -76,22 +94,30 @@ func (r *stepRun) run(steps []store.Step) error {
 		}
 		began := time.Now()
 		if err := r.step(i); err != nil {
-			return r.failed(step, err)
+			return r.failed(step, time.Since(began), err)
 		}
-		r.say(fmt.Sprintf("runnel: %s took %s", step.Name, time.Since(began).Round(time.Millisecond)))
+		r.tell(step, " took "+time.Since(began).Round(time.Millisecond).String())
 	}
 	return nil
 }
 
-func (r *stepRun) failed(step store.Step, err error) error {
-	if errors.Is(err, errStopped) {
-		r.say("runnel: " + step.Name + " was stopped")
-	} else {
+func (r *stepRun) failed(step store.Step, after time.Duration, err error) error {
+	how := " was stopped"
+	if !errors.Is(err, errStopped) {
 		err = maskedError{maskText(err.Error(), r.secrets), err}
 		first, _, _ := strings.Cut(err.Error(), "\n")
-		r.say("runnel: " + step.Name + " failed: " + strings.TrimSuffix(first, ":"))
+		how = " failed: " + strings.TrimSuffix(first, ":")
 	}
+	r.tell(step, fmt.Sprintf("%s, after %s", how, after.Round(time.Millisecond)))
 	return &StepError{step.Name, err}
+}
+
+// tell says how a step ended, in the log and in the run's history.
+func (r *stepRun) tell(step store.Step, how string) {
+	r.say("runnel: " + step.Name + how)
+	if r.end != nil {
+		r.end(fmt.Sprintf("pull step %d, %s%s", r.at+1, step.Name, how))
+	}
 }
 
 // maskedError is an error whose text is safe to show.

@@ -150,7 +150,8 @@ func TestRunStepsRefusesWhatTemplatesBrought(t *testing.T) {
 		{`{"name": "git_clone", "arguments": {"repository": "r", "clone_directory_name": "../x"}}`, "leaves its folder"},
 		{`{"name": "git_clone", "arguments": {"repository": "r", "directories": ["--stdin"]}}`, "is no directory of a repository"},
 		{`{"name": "git_clone", "arguments": {"repository": "git@host:r", "access_token": "t0ken"}}`, "are for https:// repositories"},
-		{`{"name": "git_clone", "arguments": {"repository": "https://h\u0000/r?s3cret"}}`, "is no URL that can be read"},
+		{`{"name": "git_clone", "arguments": {"repository": "https://h%zz/r?s3cret"}}`, "is no URL that can be read"},
+		{`{"name": "git_clone", "arguments": {"repository": "https://h\u0000/r?s3cret"}}`, "no address that is cloned"},
 		{`{"name": "set_working_directory", "arguments": {"directory": "gone"}}`, "there is no folder"},
 		{`{"name": "set_working_directory", "arguments": {}}`, "needs directory"},
 		{`{"name": "run_shell_script", "arguments": {"script": "echo 'x"}}`, "within a quote"},
@@ -343,11 +344,11 @@ func TestGitCloneTriesAgain(t *testing.T) {
 		tries++
 		return output{}, errors.New("fatal: unable to access: Could not resolve host: example.org")
 	}
-	if err := g.patiently(t.TempDir(), nil); err == nil || tries != cloneTries {
+	if err := g.patiently(func() error { return g.git() }); err == nil || tries != cloneTries {
 		t.Errorf("%d tries, %v", tries, err)
 	}
 	g.rest = func(time.Duration) error { return errStopped }
-	if err := g.patiently(t.TempDir(), nil); !errors.Is(err, errStopped) {
+	if err := g.patiently(func() error { return g.git() }); !errors.Is(err, errStopped) {
 		t.Errorf("stopped while it waited: %v", err)
 	}
 	tries = 0
@@ -355,7 +356,7 @@ func TestGitCloneTriesAgain(t *testing.T) {
 		tries++
 		return output{}, errors.New("fatal: repository not found")
 	}
-	if err := g.patiently(t.TempDir(), nil); err == nil || tries != 1 {
+	if err := g.patiently(func() error { return g.git() }); err == nil || tries != 1 {
 		t.Errorf("%d tries of what will not pass, %v", tries, err)
 	}
 }

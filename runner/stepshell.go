@@ -103,35 +103,6 @@ func expand(text string, env []string) string {
 	})
 }
 
-type pipArguments struct {
-	File      string `json:"requirements_file"`
-	Directory string `json:"directory"`
-	Stream    *bool  `json:"stream_output"`
-}
-
-// pipInstall installs into the interpreter that runs the flow.
-func (r *stepRun) pipInstall(a pipArguments) (map[string]any, error) {
-	if a.File == "" {
-		a.File = "requirements.txt"
-	}
-	python := r.python
-	if python == "" {
-		python = "python3"
-	}
-	no := "1"
-	c := command{
-		argv:  []string{python, "-m", "pip", "install", "-r", a.File},
-		env:   overlay(r.env, map[string]*string{"PIP_NO_INPUT": &no, "PIP_DISABLE_PIP_VERSION_CHECK": &no}),
-		dir:   r.within(a.Directory),
-		quiet: a.Stream != nil && !*a.Stream,
-	}
-	out, err := r.exec(c)
-	if err != nil {
-		return nil, err
-	}
-	return out.outputs(), nil
-}
-
 // splitScript splits a script into commands and their words by a shell's rules
 // of quoting, and nothing else of it: no variables, no pipes.
 func splitScript(script string) (lines [][]string, err error) {

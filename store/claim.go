@@ -197,6 +197,7 @@ type End struct {
 	MaxRSS     *int64          `json:"max_rss,omitempty"`
 	PID        *int            `json:"pid,omitempty"`
 	Result     json.RawMessage `json:"result,omitempty"`
+	Steps      []StepEnd       `json:"steps,omitempty"` // its pull steps
 }
 
 // End records the end of an attempt. A write repeated after a lost answer is
@@ -240,6 +241,9 @@ func (t *tx) endBy(e End, who string, fence int64) error {
 		e.State = cancelledState(e)
 	}
 	if err := t.endAttempt(e, fence); err != nil {
+		return err
+	}
+	if err := t.addSteps(e, run.State, who); err != nil {
 		return err
 	}
 	next, due, err := t.afterEnd(run, e)

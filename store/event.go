@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -36,6 +37,27 @@ func (t *tx) addEvent(run ID, state State, attempt int, who string) error {
 		}
 		id = last.next()
 	}
+}
+
+// StepEnd is how a pull step of an attempt ended.
+type StepEnd struct {
+	Time    time.Time `json:"time"`
+	Message string    `json:"message"`
+}
+
+// addSteps puts the pull steps of an attempt into its history, each under the
+// time when it ended. The run stays in its state.
+func (t *tx) addSteps(e End, state State, who string) error {
+	for _, step := range e.Steps {
+		_, err := t.exec(`
+			INSERT INTO event (run_id, id, time, state_type, state_name, message, attempt, who)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			e.Run, NewID(), micros(step.Time), state.Type, state.Name, step.Message, e.Attempt, who)
+		if err != nil {
+			return fmt.Errorf("record its steps: %w", err)
+		}
+	}
+	return nil
 }
 
 // Events is a run's whole history, oldest first.

@@ -54,7 +54,7 @@ var stepKinds = map[string]stepKind{
 		arguments: map[string]stepArgument{
 			"repository": stepText, "branch": stepText, "commit_sha": stepText,
 			"include_submodules": stepFlag, "access_token": stepText, "credentials": stepLogin,
-			"directories": stepList, "clone_directory_name": stepText,
+			"directories": stepList, "clone_directory_name": stepText, "writable": stepFlag,
 		},
 		needs: "repository", outputs: []string{"directory"},
 	},

@@ -1,0 +1,120 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// cloneTries is how often a remote is asked, and clonePause how long after the
+// first time: networks fail at night.
+const (
+	cloneTries = 3
+	clonePause = time.Second
+)
+
+// gitRun runs git for one clone.
+type gitRun struct {
+	*stepRun
+	login login
+	local bool
+	dir   string
+}
+
+// patiently does what asks a remote again where the network may be to blame.
+func (g gitRun) patiently(ask func() error) error {
+	pause := clonePause
+	for try := 1; ; try++ {
+		err := ask()
+		if err == nil || g.local || errors.Is(err, errStopped) || try == cloneTries || !networkFailed(err) {
+			return err
+		}
+		g.say(fmt.Sprintf("runnel: git_clone is tried again in %s", pause))
+		if err := g.rest(pause); err != nil {
+			return err
+		}
+		pause *= 4
+	}
+}
+
+// networkFailed says whether a remote was not reached: a wrong name, branch or
+// password does not mend itself.
+func networkFailed(err error) bool {
+	text := strings.ToLower(err.Error())
+	for _, sign := range []string{
+		"could not resolve host", "timed out", "connection", "early eof", "hung up", "rpc failed", "error: 5", "temporarily", "tls",
+	} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g gitRun) git(arguments ...string) error {
+	_, err := g.start(false, arguments)
+	return err
+}
+
+// asked gives what git prints, which is not shown.
+func (g gitRun) asked(arguments ...string) (string, error) {
+	out, err := g.start(true, arguments)
+	return out.stdout.text(), err
+}
+
+func (g gitRun) start(quiet bool, arguments []string) (output, error) {
+	if line := strings.Join(arguments, " "); maskText(line, g.secrets) != line {
+		return output{}, errors.New("its arguments hold a secret, which every user of this machine could read in the list of processes;\n" +
+			"give it as access_token or credentials")
+	}
+	return g.exec(command{argv: append(g.config(), arguments...), env: g.environment(), dir: g.dir, quiet: quiet})
+}
+
+// credentialHelper answers git from its environment: no argument, no file and
+// no other helper ever sees the password.
+const credentialHelper = `!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$RUNNEL_GIT_USERNAME" "$RUNNEL_GIT_PASSWORD"; }; f`
+
+// config turns off all by which git would run code that no one asked for.
+func (g gitRun) config() []string {
+	argv := []string{
+		"git", "-c", "core.hooksPath=" + os.DevNull, "-c", "core.fsmonitor=false", "-c", "advice.detachedHead=false",
+		// What tidies up does so while the mirror is locked, or not at all.
+		"-c", "gc.autoDetach=false", "-c", "maintenance.autoDetach=false",
+		// What is fetched stays one pack, which git has on disk before it says so.
+		"-c", "fetch.unpackLimit=1",
+	}
+	if g.login.password != "" {
+		key := "credential." + g.login.host + ".helper="
+		// The empty one forgets the user's helpers, which would keep the password.
+		argv = append(argv, "-c", key, "-c", key+credentialHelper)
+	}
+	return argv
+}
+
+// environment is the step's, without what ties git to another repository, and
+// with no way to ask anybody. Of a remote, no folder of this machine is cloned,
+// be it as a submodule.
+func (g gitRun) environment() []string {
+	protocols := "git:http:https:ssh"
+	if g.local {
+		protocols += ":file"
+	}
+	e := environment{}
+	e.add(g.env)
+	for _, name := range []string{
+		"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+		"GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_CONFIG_PARAMETERS", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE",
+	} {
+		delete(e, name)
+	}
+	e["GIT_ALLOW_PROTOCOL"] = protocols
+	e["LC_ALL"] = "C" // networkFailed reads what it says
+	e["GIT_TERMINAL_PROMPT"] = "0"
+	e["GIT_ASKPASS"], e["SSH_ASKPASS"], e["SSH_ASKPASS_REQUIRE"] = "", "", "never"
+	if g.login.password != "" {
+		e["RUNNEL_GIT_USERNAME"], e["RUNNEL_GIT_PASSWORD"] = g.login.user, g.login.password
+	}
+	return e.list()
+}
