@@ -19,7 +19,7 @@ import (
 )
 
 // smallDisk mounts a file system of some megabytes of its own, or skips.
-func smallDisk(t *testing.T, megabytes int) string {
+func smallDisk(t testing.TB, megabytes int) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "runnel-disk-")
 	check(t, err)
@@ -156,7 +156,7 @@ func limited(t *testing.T, pid, resource int, limit uint64) (lift func()) {
 }
 
 // openFiles counts the descriptors of a process.
-func openFiles(t *testing.T, pid int) uint64 {
+func openFiles(t testing.TB, pid int) uint64 {
 	t.Helper()
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	check(t, err)

@@ -4,23 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
 
 // cloneTries is how often a remote is asked, and clonePause how long after the
-// first time: networks fail at night.
-const (
-	cloneTries = 3
-	clonePause = time.Second
-)
+// first time: networks fail at night. Tests have less time.
+const cloneTries = 3
+
+var clonePause = time.Second
 
 // gitRun runs git for one clone.
 type gitRun struct {
 	*stepRun
 	login login
 	local bool
-	dir   string
 }
 
 // patiently does what asks a remote again where the network may be to blame.
@@ -69,7 +68,7 @@ func (g gitRun) start(quiet bool, arguments []string) (output, error) {
 		return output{}, errors.New("its arguments hold a secret, which every user of this machine could read in the list of processes;\n" +
 			"give it as access_token or credentials")
 	}
-	return g.exec(command{argv: append(g.config(), arguments...), env: g.environment(), dir: g.dir, quiet: quiet})
+	return g.exec(command{argv: append(g.config(), arguments...), env: g.environment(), dir: g.cache, quiet: quiet})
 }
 
 // credentialHelper answers git from its environment: no argument, no file and
@@ -109,6 +108,7 @@ func (g gitRun) environment() []string {
 	} {
 		delete(e, name)
 	}
+	e["GIT_CEILING_DIRECTORIES"] = filepath.Dir(g.cache) // no repository around it is meant
 	e["GIT_ALLOW_PROTOCOL"] = protocols
 	e["LC_ALL"] = "C" // networkFailed reads what it says
 	e["GIT_TERMINAL_PROMPT"] = "0"

@@ -72,7 +72,7 @@ func (w *world) helperScript(flow, helper, argument string, change func(*store.W
 }
 
 // memory reads a line such as "VmHWM:     1234 kB" of a process, in bytes.
-func memory(t *testing.T, pid int, line string) int64 {
+func memory(t testing.TB, pid int, line string) int64 {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	check(t, err)
@@ -84,7 +84,7 @@ func memory(t *testing.T, pid int, line string) int64 {
 	return int64(atoi(t, fields[0])) << 10
 }
 
-func atoi(t *testing.T, text string) int {
+func atoi(t testing.TB, text string) int {
 	t.Helper()
 	n, err := strconv.Atoi(text)
 	check(t, err)

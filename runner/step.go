@@ -330,13 +330,3 @@ func overlay(env []string, over map[string]*string) []string {
 	e.overlay(over)
 	return e.list()
 }
-
-// existing is the first of the folders that is there.
-func existing(folders ...string) string {
-	for _, folder := range folders {
-		if info, err := os.Stat(folder); err == nil && info.IsDir() {
-			return folder
-		}
-	}
-	return folders[0]
-}

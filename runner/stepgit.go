@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,8 +58,11 @@ func (r *stepRun) gitClone(a cloneArguments) (map[string]any, error) {
 	if local && !strings.HasPrefix(repository, "file://") {
 		repository = r.within(repository) // "." has a name, too
 	}
+	if err := os.MkdirAll(r.cache, 0o700); err != nil {
+		return nil, err
+	}
 	c := clone{
-		gitRun:         gitRun{stepRun: r, login: login, local: local, dir: existing(r.dir, r.cache)},
+		gitRun:         gitRun{stepRun: r, login: login, local: local},
 		cloneArguments: a, url: repository,
 	}
 	done, err := c.bring()

@@ -56,12 +56,12 @@ func newWorker(s *store.Store, name string, limit *int) *Worker {
 
 // world is a database with a pool "p" and scripts to run.
 type world struct {
-	t *testing.T
+	t testing.TB
 	*store.Store
 	folder string
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	// A path of its own: a test's name may be too long for a socket.
 	folder, err := os.MkdirTemp("", "runnel-test-")
@@ -70,7 +70,7 @@ func newWorld(t *testing.T) *world {
 	return newWorldIn(t, folder)
 }
 
-func newWorldIn(t *testing.T, folder string) *world {
+func newWorldIn(t testing.TB, folder string) *world {
 	t.Helper()
 	w := &world{t: t, folder: folder}
 	w.Store = w.open()
