@@ -46,9 +46,7 @@ type attempt struct {
 	flow Identity
 	// stopped is how a pull step was stopped.
 	stopped StopReport
-	// clones are what the pull steps checked out.
-	clones []Clone
-	steps  []store.StepEnd
+	steps   []store.StepEnd // its pull steps, for the history
 	// held are locks that the flow inherits: what they stand for is in use.
 	held []*os.File
 	// private holds parameters that stay off the disk; nil for most.

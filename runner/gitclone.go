@@ -35,24 +35,24 @@ type clone struct {
 }
 
 // bring checks the commit out that is asked for, or finds it checked out.
-func (c *clone) bring() (Clone, error) {
+func (c *clone) bring() (Cloned, error) {
 	commit, err := c.resolve()
 	if err != nil {
-		return Clone{}, err
+		return Cloned{}, err
 	}
-	done := Clone{Repository: c.url, Branch: c.Branch, Commit: commit}
+	done := Cloned{Repository: c.url, Branch: c.Branch, Commit: commit}
 	if done.Branch == "" {
 		done.Branch = c.head
 	}
 	how := "shared, read-only"
 	if c.Writable || !c.shared {
 		how = "its own"
-		done.Directory, err = c.own(commit)
+		done.Folder, err = c.own(commit)
 	} else {
-		done.Directory, err = c.common(commit)
+		done.Folder, err = c.common(commit)
 	}
 	if err == nil {
-		c.say(fmt.Sprintf("runnel: commit %s, in %s (%s)", strings.TrimSpace(commit[:12]+" "+done.Branch), done.Directory, how))
+		c.say(fmt.Sprintf("runnel: commit %s, in %s (%s)", strings.TrimSpace(commit[:12]+" "+done.Branch), done.Folder, how))
 	}
 	return done, err
 }

@@ -215,11 +215,11 @@ func TestGitKilledAtAnyMoment(t *testing.T) {
 // is small enough goes on.
 func TestAFullDiskOfCode(t *testing.T) {
 	r := newRemote(t)
-	disk := smallDisk(t, 8)
+	disk := smallDisk(t, 3)
 	r.state = filepath.Join(disk, "state")
 	t.Cleanup(func() { check(t, removeTree(r.state)) })
 	small := r.shell("git -C work rev-parse HEAD")
-	for _, size := range []int{5000000, 12000000} { // at the checkout, and at the fetch
+	for _, size := range []int{1800000, 4000000} { // at the checkout, and at the fetch
 		_, out, err := r.clone(t, r.url+"/r.git", r.token()+`, "commit_sha": "`+r.pushBig(size)+`"`)
 		if err == nil || !hasAny(err, "No space left on device", "Out of diskspace") {
 			t.Errorf("%d bytes: %v\n%s", size, err, out)

@@ -163,7 +163,7 @@ func (a *attempt) pull() *store.State {
 		return a.exec(c)
 	}
 	err := r.run(steps)
-	a.job.Secrets, a.held, a.clones = r.secrets, r.held, r.done.Clones
+	a.job.Secrets, a.held = r.secrets, r.held
 	if err == nil {
 		a.job.Env, p.Interpreter = r.env, r.python
 		err = a.found(r.done.Dir)

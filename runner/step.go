@@ -20,7 +20,7 @@ type StepOutputs struct {
 	// Dir is where git_clone or set_working_directory went; "" where none did.
 	Dir string
 	// Clones are what git_clone steps checked out, in order.
-	Clones []Clone
+	Clones []Cloned
 
 	held []*os.File
 }

@@ -34,12 +34,12 @@ var (
 	scpAddress = lazily(`^([^/:]+@)?[^/:]+:`)
 )
 
-// Clone is what a git_clone step checked out.
-type Clone struct {
+// Cloned is a folder that git_clone checked out, and what is in it.
+type Cloned struct {
+	Folder     string
 	Repository string // its address, without what logs in
-	Branch     string // or tag, that was asked for; "" where only a commit was
+	Branch     string // or tag, that was followed; "" where a commit is pinned
 	Commit     string // in full
-	Directory  string // where it lies
 }
 
 // gitClone brings a commit into a folder, which becomes the working directory.
@@ -70,7 +70,7 @@ func (r *stepRun) gitClone(a cloneArguments) (map[string]any, error) {
 		return nil, err
 	}
 	r.done.Clones = append(r.done.Clones, done)
-	return r.enter(done.Directory), nil
+	return r.enter(done.Folder), nil
 }
 
 // check refuses what git would take for an option, a program or a way out of
