@@ -118,6 +118,7 @@ var varying = []struct {
 	alike   string
 }{
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}`), "UUID"},
+	{regexp.MustCompile(`\b[0-9a-f]{40}\b`), "COMMIT"},
 	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "VERSION"},
 	{regexp.MustCompile(`\b[0-9a-f]{8}\b`), "ID"},
 	{regexp.MustCompile(`\d{8}T\d{6}`), "STAMP"},

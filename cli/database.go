@@ -261,7 +261,8 @@ func (dbPruneCmd) Help() string {
 	return "Deletes runs that have ended, with their history, attempts and logs, and gives the space back. " +
 		"What has not ended stays, and a tick that was deleted never fires again.\n\n" +
 		"Every worker does so each hour: until told otherwise, what ended 90 days ago, but for the last 100 " +
-		"runs of each deployment. These are the defaults here as well; --save changes them.\n\n" +
+		"runs of each deployment. These are the defaults here as well; --save changes them. Checkouts and " +
+		"environments of pull steps that no run has used for days go, too.\n\n" +
 		"Examples:\n  runnel db prune --keep 30d --keep-last 20 --dry-run\n  runnel db prune --keep 30d --save"
 }
 
@@ -291,6 +292,11 @@ func (c dbPruneCmd) Run(a *app) error {
 	p, err := prune(ctx, r)
 	if err != nil {
 		return err
+	}
+	if !c.DryRun {
+		if n := runner.SweepCode(s.Folder()); n > 0 {
+			a.say("removed %s of code that no run has used for a while", plural(n, "folder"))
+		}
 	}
 	if c.machine() {
 		return a.printObject(p, c.outputFlag)

@@ -77,8 +77,9 @@ func (r *remote) followedAndPinned(t *testing.T, url, arguments string, stop fun
 	want(main, "forced", map[string]int{"ls-remote": 1, "init": 1, "fetch": 1, "checkout": 1})
 	want(`, "branch": "v1"`, "a", map[string]int{"ls-remote": 1, "init": 1, "fetch": 1, "checkout": 1})
 	want(`, "commit_sha": "`+strings.ToUpper(one)+`"`, "a", map[string]int{})
-	// Cut short, it has to be looked for among all that there is; once.
-	want(`, "commit_sha": "`+one[:9]+`"`, "a", map[string]int{})
+	want(`, "commit_sha": "`+one[:12]+`"`, "a", map[string]int{})
+	// Cut shorter, it has to be looked for among all that there is.
+	want(`, "commit_sha": "`+one[:7]+`"`, "a", map[string]int{"fetch": 1})
 
 	_, _, err := r.clone(t, url, arguments+`, "branch": "gone"`)
 	if err == nil || !strings.Contains(err.Error(), `has no branch or tag "gone"`) {

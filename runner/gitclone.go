@@ -22,6 +22,8 @@ const (
 	// How long a checkout or a mirror is kept that no run uses.
 	codeKept   = 48 * time.Hour
 	mirrorKept = 30 * 24 * time.Hour
+	// sureDigits of a commit are no other's.
+	sureDigits = 12
 )
 
 // clone is one git_clone step under way.
@@ -67,10 +69,11 @@ func (c *clone) resolve() (commit string, err error) {
 		return c.followed()
 	}
 	err = c.withMirror(func() error {
-		if commit, err = c.asked("-C", c.mirror(), "rev-parse", "--verify", "--quiet", pinned+"^{commit}"); err == nil {
+		if commit, err = c.asked("-C", c.mirror(), "rev-parse", "--verify", "--quiet", pinned+"^{commit}"); err == nil && len(pinned) >= sureDigits {
 			return nil
 		}
-		// A short one cannot be asked for: all is fetched, and looked through.
+		// A short one cannot be asked for, and may be another's beginning, too: all
+		// is fetched, and looked through.
 		if err := c.fetchAll(); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ package runner
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -34,6 +35,10 @@ func TestAWorkerPrunesByPolicy(t *testing.T) {
 	stops, ended := make(chan os.Signal, 1), make(chan error, 1)
 	go func() { ended <- w.Run(ctx, stops) }()
 	world.await(old, terminal)
+	unused := filepath.Join(world.Folder(), "git", "code", "unused")
+	check(t, os.MkdirAll(unused, 0o700))
+	check(t, os.WriteFile(unused+lockSuffix, nil, 0o600))
+	check(t, os.Chtimes(unused+lockSuffix, time.Unix(0, 0), time.Unix(0, 0)))
 	ahead.Store(int64(24 * time.Hour))
 	select {
 	case text := <-said:
@@ -45,6 +50,9 @@ func TestAWorkerPrunesByPolicy(t *testing.T) {
 	}
 	if _, err := world.RunByID(ctx, old); err == nil {
 		t.Error("the old run is still there")
+	}
+	if isThere(unused) {
+		t.Error("the old checkout is still there")
 	}
 	stops <- os.Interrupt
 	check(t, <-ended)

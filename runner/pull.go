@@ -150,7 +150,7 @@ func (a *attempt) pull() *store.State {
 		steps[i] = store.Step(s)
 	}
 	r := &stepRun{
-		dir: a.job.Dir, clones: filepath.Join(a.job.Folder, codeFolder), cache: a.slot.folder, shared: true, env: a.job.Env,
+		dir: a.job.Dir, clones: filepath.Join(a.job.Folder, codeFolder), own: a.job.Folder, cache: a.slot.folder, shared: true, env: a.job.Env,
 		python: p.Interpreter, secrets: a.job.Secrets, begin: a.beginStep, end: a.endStep, rest: a.rest,
 	}
 	r.say = func(text string) { a.say(maskText(text, r.secrets)) }

@@ -35,13 +35,14 @@ type StepOptions struct {
 func RunSteps(ctx context.Context, steps []store.Step, o StepOptions) (StepOutputs, error) {
 	out := &console{stdout: o.Stdout, stderr: o.Stderr}
 	r := &stepRun{dir: o.Dir, cache: o.Folder, shared: o.Shared, env: o.Env, python: o.Python, fill: o.Fill}
+	scratch, err := os.MkdirTemp("", "runnel-steps-")
+	if err != nil {
+		return StepOutputs{}, err
+	}
+	defer func() { _ = removeTree(scratch) }()
+	r.own = scratch
 	if r.cache == "" {
-		folder, err := os.MkdirTemp("", "runnel-steps-")
-		if err != nil {
-			return StepOutputs{}, err
-		}
-		defer func() { _ = removeTree(folder) }()
-		r.cache = folder
+		r.cache = scratch
 	}
 	if r.fill == nil {
 		r.fill = func(i int, _ StepOutputs) (store.Step, []string, error) { return steps[i], nil, nil }
@@ -56,7 +57,7 @@ func RunSteps(ctx context.Context, steps []store.Step, o StepOptions) (StepOutpu
 			return errStopped
 		}
 	}
-	err := r.run(steps)
+	err = r.run(steps)
 	out.endLine()
 	r.done.held = r.held
 	if err != nil && ctx.Err() != nil {

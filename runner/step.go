@@ -53,6 +53,7 @@ type stepRun struct {
 	dir    string // where the next step starts
 	clones string // where git_clone puts folders of its own; "" is dir
 	cache  string // beside the database: mirrors, checkouts and environments
+	own    string // goes with the run: environments that are not shared
 	shared bool   // git_clone gives checkouts that are shared, unless asked otherwise
 	env    []string
 	python string

@@ -81,14 +81,7 @@ func (r *stepRun) newPipRun(a pipArguments) (*pipRun, error) {
 // folders may mean something else the next time, and get one of the run's own.
 func (p *pipRun) environment() (string, error) {
 	if p.content.folders {
-		parent := p.clones
-		if parent == "" {
-			parent = p.cache
-		}
-		path := filepath.Join(parent, "environment-"+fmt.Sprint(p.at+1))
-		if err := os.MkdirAll(parent, 0o700); err != nil {
-			return "", err
-		}
+		path := filepath.Join(p.own, fmt.Sprintf("environment-%d", p.at+1))
 		return path, p.install(path)
 	}
 	s := shelf{folder: filepath.Join(p.cache, pythonShelf), rest: p.rest, say: p.say}
