@@ -3,6 +3,7 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -98,7 +99,8 @@ func tidyMirror(mirror string) {
 		if err != nil || entry.IsDir() {
 			return nil //nolint:nilerr // what cannot be read, git will tell of
 		}
-		if name := entry.Name(); strings.HasSuffix(name, lockSuffix) || strings.HasPrefix(name, "tmp_") {
+		name := entry.Name()
+		if strings.HasSuffix(name, lockSuffix) || strings.HasSuffix(name, ".keep") || strings.HasPrefix(name, "tmp_") {
 			_ = os.Remove(path)
 		}
 		return nil
@@ -197,7 +199,10 @@ func linkObjects(from, to string) error {
 		if entry.IsDir() {
 			return os.MkdirAll(target, 0o755) //nolint:gosec // as git makes it; what is above is for the owner alone
 		}
-		return os.Link(path, target)
+		if os.Link(path, target) == nil {
+			return nil
+		}
+		return copyFile(path, target) // on another disk, most likely
 	})
 	if err != nil {
 		return err
@@ -210,4 +215,18 @@ func linkObjects(from, to string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(to, "shallow"), shallow, 0o644) //nolint:gosec // as above
+}
+
+func copyFile(from, to string) (err error) {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()                                                     //nolint:errcheck // only read
+	target, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444) //nolint:gosec // as git makes it
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(target, source)
+	return errors.Join(err, target.Close())
 }

@@ -231,6 +231,20 @@ func TestAFullDiskOfCode(t *testing.T) {
 	}
 }
 
+// TestACheckoutOnAnotherDisk: what cannot be shared with the mirror is copied.
+func TestACheckoutOnAnotherDisk(t *testing.T) {
+	r := newRemote(t)
+	r.state = filepath.Join(smallDisk(t, 3), "state")
+	t.Cleanup(func() { check(t, removeTree(r.state)) })
+	folder, out, err := r.clone(t, r.url+"/r.git", r.token()+`, "branch": "main", "writable": true`)
+	if err != nil || folder != filepath.Join(r.folder, "r-main") || content(t, folder, "a/file") != "two" {
+		t.Fatalf("%s: %v\n%s", folder, err, out)
+	}
+	if log := r.shell("git -C r-main log --format=%s; git -C r-main branch --show-current"); log != "two\nmain" {
+		t.Errorf("its history and branch: %s", log)
+	}
+}
+
 // TestATokenIsNowhere looks for a token while git uses it, and afterwards, in
 // all that anybody can read.
 func TestATokenIsNowhere(t *testing.T) {
