@@ -118,6 +118,7 @@ func TestAFetchThatIsKilled(t *testing.T) {
 	w := newWorld(t)
 	w.removeCode()
 	w.workInBackground(4)
+	w.pulled("other", r.commit(r.shell("cat one")))
 	for _, kill := range []string{"all", "slot"} {
 		w.pulled(kill, r.commit(r.pushBig(1000000)))
 		release := r.holdBack()
@@ -129,7 +130,7 @@ func TestAFetchThatIsKilled(t *testing.T) {
 		} else {
 			w.killSlot(run.ID)
 			next = w.waits(kill)
-			w.cancelled(w.waits(kill).ID)
+			w.cancelled(w.waits("other").ID)
 		}
 		release()
 		ended := w.await(run.ID, terminal)

@@ -48,7 +48,7 @@ cd work; echo '* filter=x' >.gitattributes; git add .; git commit -qm x; git pus
 			t.Errorf("%s was cloned into %s\n%s", more, folder, out)
 		}
 	}
-	for _, address := range []string{"ext::sh -c " + run, "--upload-pack=" + run, "ssh://-oProxyCommand=" + run + "/x", "/etc"} {
+	for _, address := range []string{"ext::sh -c " + strings.ReplaceAll(run, " ", "% "), "--upload-pack=" + run, "ssh://-oProxyCommand=" + run + "/x", "/etc"} {
 		for _, update := range []string{"checkout", "!" + run} {
 			r.shell(`cd work; git -c protocol.file.allow=always submodule --quiet add --force ../sub sub 2>/dev/null || true
 git config -f .gitmodules submodule.sub.url '` + address + `'; git config -f .gitmodules submodule.sub.update '` + update + `'
