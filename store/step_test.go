@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 func steps(list ...Step) *[]Step { return &list }
@@ -119,6 +120,45 @@ func TestTemplatesAreFilled(t *testing.T) {
 		got, err := FillTemplates(json.RawMessage(c[0]), value)
 		if err != nil || string(compact(got)) != string(compact(json.RawMessage(c[1]))) {
 			t.Errorf("%s: %s, %v; want %s", c[0], got, err, c[1])
+		}
+	}
+}
+
+// TestStepsOfAnAttemptAreInItsHistory, before its end and once, whatever state
+// the run is in; the file stays sound.
+func TestStepsOfAnAttemptAreInItsHistory(t *testing.T) {
+	ctx := context.Background()
+	for _, cancel := range []bool{false, true} {
+		s := open(t)
+		deploy(t, s, nil)
+		create(t, s, "nightly", nil)
+		c := claimOne(t, s)
+		want, end := Running, NewState(Completed, "")
+		if cancel {
+			_, err := s.Cancel(ctx, c.Run.ID, "enough", "operator")
+			must(t, err)
+			want, end = Cancelling, NewState(Cancelled, "")
+		}
+		e := endOf(c, end)
+		began := s.Clock().Add(-time.Minute).UTC().Truncate(time.Microsecond)
+		e.Steps = []StepEnd{{Time: began, Message: "pull step 1"}, {Time: began.Add(time.Second), Message: "pull step 2"}}
+		must(t, s.End(ctx, e, "slot"))
+		must(t, s.End(ctx, e, "slot"))
+		events, err := s.Events(ctx, c.Run.ID)
+		must(t, err)
+		steps := events[len(events)-3 : len(events)-1]
+		for i, step := range steps {
+			if step.State != want || step.Message != e.Steps[i].Message || !step.Time.Equal(e.Steps[i].Time) || step.Attempt != 1 {
+				t.Errorf("step %d: %+v", i+1, step)
+			}
+		}
+		if n := number(t, s, "SELECT count(*) FROM event WHERE message LIKE 'pull step%'"); n != 2 {
+			t.Errorf("%d lines of steps", n)
+		}
+		report, err := s.Check(ctx)
+		must(t, err)
+		if len(report.Violations) > 0 {
+			t.Errorf("the file: %+v", report.Violations)
 		}
 	}
 }
