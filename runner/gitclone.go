@@ -48,7 +48,7 @@ func (c *clone) bring() (Cloned, error) {
 	}
 	how := "shared, read-only"
 	if c.Writable || !c.shared {
-		how = "its own"
+		c.Writable, how = true, "its own"
 		done.Folder, err = c.own(commit)
 	} else {
 		done.Folder, err = c.common(commit)
