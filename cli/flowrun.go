@@ -10,6 +10,7 @@ type flowRunCmd struct {
 	Ls      flowRunLsCmd      `cmd:"" aliases:"list" help:"List flow runs, newest first."`
 	Inspect flowRunInspectCmd `cmd:"" help:"Show all that is known of a run, on one screen."`
 	Logs    flowRunLogsCmd    `cmd:"" aliases:"log" help:"Print a run's log, or follow it."`
+	Diff    flowRunDiffCmd    `cmd:"" help:"Show in what two runs differ: code, parameters, interpreter, state, times."`
 	Watch   flowRunWatchCmd   `cmd:"" help:"Print the changes of runs until all have ended."`
 	Wait    flowRunWaitCmd    `cmd:"" help:"Wait until runs have ended; the exit code says how."`
 	Cancel  flowRunCancelCmd  `cmd:"" help:"Cancel runs: what waits at once, what runs with its whole tree."`
@@ -20,6 +21,7 @@ type flowRunCmd struct {
 type flowRunLsCmd struct {
 	runFilterFlags
 	Dropped bool   `help:"The ticks of schedules that became no run, and why."`
+	Wide    bool   `help:"Which code each run ran, too: its commit (+: and what was not committed), else a hash of its files."`
 	Limit   int    `short:"l" default:"20" placeholder:"N" help:"At most so many (default: 20; 0: all)."`
 	After   string `placeholder:"RUN" help:"Only what the list has behind this run: its next page."`
 	Watch   bool   `help:"Go on: drawn again in place on a terminal, elsewhere a line a change."`
@@ -63,7 +65,11 @@ func (c flowRunLsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.listRuns(s, p.Runs, c.outputFlag); err != nil {
+	show := a.listRuns
+	if c.Wide {
+		show = a.listCodes
+	}
+	if err := show(s, p.Runs, c.outputFlag); err != nil {
 		return err
 	}
 	c.sayMore(a, p)
@@ -80,14 +86,18 @@ func runPage(a *app, s *store.Store, f store.RunFilter) (p store.RunPage, err er
 }
 
 func (a *app) listRuns(s *store.Store, runs []store.Run, f outputFlag) error {
+	return a.listRunsIn(s, runs, f, runColumns, a.runRow)
+}
+
+func (a *app) listRunsIn(s *store.Store, runs []store.Run, f outputFlag, columns []string, row func(store.Run) []string) error {
 	if f.machine() {
 		runs = a.masked(s, runs)
 	}
 	return list[store.Run]{
 		items:   runs,
 		name:    func(r store.Run) string { return r.ID.String() },
-		columns: runColumns,
-		row:     a.runRow,
+		columns: columns,
+		row:     row,
 		empty:   "no flow runs match; make one: runnel run FLOW/DEPLOYMENT",
 	}.print(a.IO, f)
 }

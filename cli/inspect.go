@@ -74,7 +74,7 @@ func (a *app) inspect(s *store.Store, run store.Run) (i inspection, err error) {
 		return i, err
 	}
 	last := i.Attempts[len(i.Attempts)-1]
-	i.Result = last.Result
+	i.Result, i.Code = last.Result, last.Code
 	records, _, err := runner.TailLog(s.LogPath(last.Log), tailLines)
 	for _, r := range records {
 		i.LogTail = append(i.LogTail, lastText(string(r.Text)))
@@ -137,7 +137,7 @@ func (a *app) showInspection(s *store.Store, i inspection) {
 		pairs = append(pairs, [2]string{fmt.Sprintf("attempt %d", at.Attempt), a.folded(a.attemptText(at))})
 	}
 	if n := len(i.Attempts); n > 0 {
-		pairs = append(pairs, [2]string{"log", s.LogPath(i.Attempts[n-1].Log)})
+		pairs = append(pairs, [2]string{"code", a.codeText(i.Code)}, [2]string{"log", s.LogPath(i.Attempts[n-1].Log)})
 	}
 	a.pairs(pairs)
 	a.print("history")

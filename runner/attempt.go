@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -51,8 +50,12 @@ type attempt struct {
 	held []*os.File
 	// private holds parameters that stay off the disk; nil for most.
 	private *os.File
-	ooms    int  // kills for want of memory in this group, before the start
-	force   bool // it gets no grace
+	ooms    int       // kills for want of memory in this group, before the start
+	force   bool      // it gets no grace
+	began   time.Time // when the flow's process was started
+	code    *codeLook
+	told    bool   // the worker knows the code
+	clone   string // the folder of git_clone that the flow runs from
 }
 
 // cause is why a slot stopped a process.
@@ -101,6 +104,7 @@ func (a *attempt) run() (end store.End, clean bool) {
 		return end, a.leave()
 	}
 	a.slot.tell(fromSlot{PID: a.process.PID})
+	a.lookAtCode()
 	store.KillPoint("attempt.told")
 	pid := a.process.PID
 	end.PID = &pid
@@ -144,6 +148,7 @@ func (a *attempt) start() error {
 	if a.job.Broken != "" {
 		return errors.New(a.job.Broken)
 	}
+	a.began = time.Now()
 	return a.launch(Spec{Argv: a.job.Argv, Env: a.job.Env, Dir: a.job.Dir}, nil, false)
 }
 
@@ -258,6 +263,7 @@ func (a *attempt) until(ended <-chan error) bool {
 	var look <-chan time.Time
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
+	lasting := time.After(lookEvery)
 	for a.cause == byItself {
 		if s.inbox == nil {
 			look = ticker.C // no worker looks for us any more
@@ -273,6 +279,8 @@ func (a *attempt) until(ended <-chan error) bool {
 			a.look()
 		case <-look:
 			a.look()
+		case <-lasting:
+			a.tellCode()
 		case m, open := <-s.inbox:
 			a.hear(m, open)
 		}
@@ -301,6 +309,7 @@ func (a *attempt) hear(m toSlot, open bool) {
 // stop stops the tree, and leaves out the rest of the grace when the worker or
 // the row says so.
 func (a *attempt) stop() StopReport {
+	a.code.end()
 	force := make(chan struct{})
 	stopped := make(chan StopReport, 1)
 	go func() { stopped <- a.stopAll(force) }()
@@ -367,14 +376,17 @@ func (a *attempt) describe(end *store.End, report StopReport) {
 	} else {
 		end.ExitCode = &exit.Code
 	}
+	var outcome Outcome
 	if a.cause != byItself {
 		end.State = a.stoppedState(report)
 	} else {
-		end.State, end.Result = endedState(a.job, exit)
+		end.State, outcome = endedState(a.job, exit)
+		end.Result = outcome.Result
 		if n, limit := oomKills(); n > a.ooms && syscall.Signal(exit.Signal) == syscall.SIGKILL {
 			end.State.Message = oomMessage(limit)
 		}
 	}
+	end.Code = a.codeAtEnd(outcome)
 	if err := a.log.Err(); err != nil {
 		end.State.Message = strings.TrimPrefix(end.State.Message+fmt.Sprintf("; its log is incomplete: %v", err), "; ")
 	}
@@ -401,32 +413,33 @@ func (a *attempt) stoppedState(report StopReport) store.State {
 	return store.NewState(store.Cancelled, "stopped "+by)
 }
 
-// endedState is the state of a process that ended by itself.
-func endedState(job Job, exit Exit) (store.State, json.RawMessage) {
+// endedState is the state of a process that ended by itself, with what a Python
+// flow said of its end.
+func endedState(job Job, exit Exit) (store.State, Outcome) {
 	outcome, found, err := Outcome{}, false, error(nil)
 	if job.Python {
 		outcome, found, err = ReadOutcome(filepath.Join(job.Folder, outcomeFile))
 	}
 	switch {
 	case exit.Signal != 0:
-		return store.NewState(store.Crashed, signalMessage(exit.Signal)), nil
+		return store.NewState(store.Crashed, signalMessage(exit.Signal)), Outcome{}
 	case err != nil:
-		return store.NewState(store.Crashed, err.Error()), nil
+		return store.NewState(store.Crashed, err.Error()), Outcome{}
 	case found:
-		return outcomeState(outcome, exit)
+		return outcomeState(outcome, exit), outcome
 	case exit.Code == 0:
-		return store.NewState(store.Completed, ""), nil
+		return store.NewState(store.Completed, ""), outcome
 	}
-	return store.NewState(store.Failed, exitMessage(exit.Code)), nil
+	return store.NewState(store.Failed, exitMessage(exit.Code)), outcome
 }
 
 // outcomeState trusts the outcome file but for one thing: a process that then
 // ended with another code did not complete.
-func outcomeState(o Outcome, exit Exit) (store.State, json.RawMessage) {
+func outcomeState(o Outcome, exit Exit) store.State {
 	if store.StateType(o.StateType) == store.Completed && exit.Code != 0 {
-		return store.NewState(store.Failed, "the flow returned, then its process "+exitMessage(exit.Code)), o.Result
+		return store.NewState(store.Failed, "the flow returned, then its process "+exitMessage(exit.Code))
 	}
-	return store.NewState(store.StateType(o.StateType), o.Message), o.Result
+	return store.NewState(store.StateType(o.StateType), o.Message)
 }
 
 func exitMessage(code int) string {

@@ -27,6 +27,11 @@ type Job struct {
 	Grace      time.Duration   `json:"grace"`   // between SIGTERM and SIGKILL
 	Nice       int             `json:"nice"`
 	Python     bool            `json:"python"`
+	// Root is the project root that the code is read in; File the flow's file
+	// from there, "" for a module. Code is what is known of the code already.
+	Root string     `json:"root,omitempty"`
+	File string     `json:"file,omitempty"`
+	Code store.Code `json:"code"`
 	// Secrets are what the job was given and its log shall not show.
 	Secrets []string `json:"secrets,omitempty"`
 	// Private says that the parameters hold a secret, and stay off the disk.
@@ -129,6 +134,10 @@ func (m Maker) fill(job *Job, c store.Claimed, p plan, v store.JobVariables) (er
 	}
 	job.Nice = v.Nice
 	job.Dir = p.root
+	job.File, job.Code.Folder = entryFile(p.entrypoint, p.kind), p.root
+	if c.Deployment != nil {
+		job.Code.Version = c.Deployment.Version
+	}
 	if v.WorkingDir != "" {
 		job.Dir = v.WorkingDir
 		if !filepath.IsAbs(job.Dir) {
@@ -200,6 +209,7 @@ func (m Maker) pythonJob(job *Job, p plan, v store.JobVariables) error {
 	if err != nil {
 		return fmt.Errorf("write runnel's Python files: %w", err)
 	}
+	job.Code.Interpreter = interpreter
 	if v.Prefect == "" {
 		v.Prefect = "auto"
 	}
@@ -229,8 +239,16 @@ func scriptJob(job *Job, p plan, env environment) error {
 	}
 	if job.Pull == nil {
 		job.Argv, err = scriptArgv(p.root, p.entrypoint)
+		job.interpreted()
 	}
 	return err
+}
+
+// interpreted notes the program of a script that is run by its shebang.
+func (j *Job) interpreted() {
+	if len(j.Argv) > 1 {
+		j.Code.Interpreter = j.Argv[0]
+	}
 }
 
 // scriptArgv starts a script by itself where it is executable, else by its shebang.

@@ -57,6 +57,9 @@ func (p *Process) Stop(grace time.Duration, force <-chan struct{}) StopReport {
 	return report
 }
 
+// killGroup ends a process of our own and its group, and leaves the rest alone.
+func (p *Process) killGroup() { p.signalGroup(unix.SIGKILL) }
+
 // signalGroup signals the flow's group, while its zombie keeps the number.
 func (p *Process) signalGroup(number unix.Signal) {
 	p.mu.Lock()

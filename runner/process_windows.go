@@ -27,6 +27,8 @@ func (p *Process) Stop(time.Duration, <-chan struct{}) StopReport {
 	return StopReport{Err: ErrUnsupported}
 }
 
+func (p *Process) killGroup() {}
+
 // Children is not supported on Windows.
 func (p *Process) Children() ([]int, error) { return nil, ErrUnsupported }
 

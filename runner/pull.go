@@ -166,6 +166,7 @@ func (a *attempt) pull() *store.State {
 	a.job.Secrets, a.held = r.secrets, r.held
 	if err == nil {
 		a.job.Env, p.Interpreter = r.env, r.python
+		a.pulledCode(r.done)
 		err = a.found(r.done.Dir)
 	}
 	_ = os.Remove(filepath.Join(a.job.Folder, stepFile))
@@ -225,8 +226,10 @@ func (a *attempt) found(dir string) (err error) {
 	} else {
 		a.job.Dir = dir
 	}
+	a.job.Root = root
 	if p.Main == "" {
 		a.job.Argv, err = scriptArgv(root, p.Entrypoint)
+		a.job.interpreted()
 		return err
 	}
 	a.job.Argv = PythonArgv(p.Interpreter, p.Main, root, p.Entrypoint, filepath.Join(a.job.Folder, outcomeFile), p.Prefect)

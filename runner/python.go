@@ -196,6 +196,10 @@ type Outcome struct {
 	Traceback  string          `json:"traceback"`
 	Result     json.RawMessage `json:"result"`
 	ResultRepr string          `json:"result_repr"`
+	// Modules are the files below the project root that were imported, from there;
+	// Python is the interpreter's version.
+	Modules []string `json:"modules"`
+	Python  string   `json:"python"`
 }
 
 // maxOutcome is more than a process of ours writes: 256 KiB of result, or 32

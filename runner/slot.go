@@ -36,6 +36,8 @@ type fromSlot struct {
 	Hello *Proof     `json:"hello,omitempty"`
 	PID   int        `json:"pid,omitempty"` // the process has started
 	End   *store.End `json:"end,omitempty"`
+	// Code is which code a run that lasts is running.
+	Code *store.Code `json:"code,omitempty"`
 	// Again is said with the end: the slot can be given another run.
 	Again bool `json:"again,omitempty"`
 }
@@ -55,6 +57,8 @@ type slot struct {
 	inbox   chan toSlot // closed when the worker is gone
 	bell    *Bell
 	term    chan os.Signal
+	// checkout is what the last run found out of its code.
+	checkout checkout
 }
 
 // RunSlot is the whole life of a slot process: control is its end of the pair,

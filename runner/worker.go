@@ -33,6 +33,7 @@ type Worker struct {
 	starting int         // slots that have not said hello
 	ends     []store.End // reported, not yet in the database
 	pids     []store.Pid
+	codes    []store.AttemptCode
 	wrote    bool              // since the last checkpoint
 	flush    bool              // the pids have waited long enough for an end to go with
 	again    map[store.ID]bool // by run: its slot can be given another
@@ -200,7 +201,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 		return nil
 	}
 	w.flush = false
-	round := store.Round{Worker: w.self, Owners: owners, Ends: w.ends, Pids: w.pids, NoClaim: w.mode != working}
+	round := store.Round{Worker: w.self, Owners: owners, Ends: w.ends, Pids: w.pids, Codes: w.codes, NoClaim: w.mode != working}
 	if w.RunOnce {
 		round.Until = w.started
 	}
@@ -307,7 +308,7 @@ func (w *Worker) acknowledge() (ended []Notice, hooks bool) {
 			delete(w.again, end.Run)
 		}
 	}
-	w.ends, w.pids = nil, nil
+	w.ends, w.pids, w.codes = nil, nil, nil
 	return ended, hooks
 }
 
@@ -355,6 +356,8 @@ func (w *Worker) hear(ctx context.Context, e slotEvent) {
 		w.empty = false
 	case e.said.PID != 0 && h.claimed != nil:
 		w.pids = append(w.pids, store.Pid{Run: h.claimed.Run.ID, Attempt: h.claimed.Attempt, PID: e.said.PID})
+	case e.said.Code != nil && h.claimed != nil:
+		w.codes = append(w.codes, store.AttemptCode{Run: h.claimed.Run.ID, Attempt: h.claimed.Attempt, Code: *e.said.Code})
 	case e.said.End != nil:
 		store.KillPoint("worker.told")
 		w.ends = append(w.ends, *e.said.End)

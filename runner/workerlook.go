@@ -34,7 +34,7 @@ func (w *Worker) look(ctx context.Context) error {
 	}
 	w.prune(ctx, now)
 	w.trim()
-	w.flush = len(w.pids) > 0
+	w.flush = len(w.pids)+len(w.codes) > 0
 	if err := w.checkpoint(ctx); err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type Round struct {
 	Owners []Owner // slots that stand ready; one run each
 	Ends   []End
 	Pids   []Pid
+	Codes  []AttemptCode
 	// Until leaves runs that fell due later to the next worker; zero: none.
 	Until time.Time
 	// NoClaim records the ends and takes nothing.
@@ -65,6 +66,12 @@ func (s *Store) Claim(ctx context.Context, r Round) (result RoundResult, err err
 		for _, p := range r.Pids {
 			if _, err := t.exec("UPDATE attempt SET pid = ? WHERE run_id = ? AND attempt = ? AND end_time IS NULL",
 				p.PID, p.Run, p.Attempt); err != nil {
+				return err
+			}
+		}
+		for _, c := range r.Codes {
+			if _, err := t.exec("UPDATE attempt SET code = ? WHERE run_id = ? AND attempt = ? AND end_time IS NULL",
+				codeJSON(&c.Code), c.Run, c.Attempt); err != nil {
 				return err
 			}
 		}
@@ -198,6 +205,7 @@ type End struct {
 	PID        *int            `json:"pid,omitempty"`
 	Result     json.RawMessage `json:"result,omitempty"`
 	Steps      []StepEnd       `json:"steps,omitempty"` // its pull steps
+	Code       *Code           `json:"code,omitempty"`
 }
 
 // End records the end of an attempt. A write repeated after a lost answer is
@@ -284,12 +292,13 @@ func (t *tx) endAttempt(e End, fence int64) error {
 	n, err := t.exec(`
 		UPDATE attempt
 		   SET fence = ?, end_time = ?, state_type = ?, state_name = ?, message = ?, exit_code = ?, signal = ?,
-		       user_time = ?, system_time = ?, max_rss = ?, result = ?, pid = coalesce(?, pid)
+		       user_time = ?, system_time = ?, max_rss = ?, result = ?, pid = coalesce(?, pid),
+		       code = coalesce(?, code)
 		 WHERE run_id = ?
 		   AND attempt = ?
 		   AND end_time IS NULL`,
 		fence, t.now, e.State.Type, e.State.Name, e.State.Message, e.ExitCode, e.Signal,
-		e.UserTime, e.SystemTime, e.MaxRSS, nullJSON(e.Result), e.PID, e.Run, e.Attempt)
+		e.UserTime, e.SystemTime, e.MaxRSS, nullJSON(e.Result), e.PID, codeJSON(e.Code), e.Run, e.Attempt)
 	if err == nil && n != 1 {
 		err = fmt.Errorf("end attempt %d of %s: no such attempt", e.Attempt, e.Run)
 	}

@@ -36,6 +36,7 @@ type Run struct {
 	Updated           time.Time       `json:"updated"`
 	Job               *Job            `json:"job,omitempty"`
 	Result            json.RawMessage `json:"result,omitempty"` // of the newest attempt; by inspect
+	Code              *Code           `json:"code,omitempty"`   // of the newest attempt; by inspect, diff and ls --wide
 
 	Fence int64     `json:"-"`
 	Owner Owner     `json:"-"`
@@ -185,6 +186,7 @@ type Attempt struct {
 	SystemTime *int64          `json:"system_time_us"`
 	MaxRSS     *int64          `json:"max_rss_bytes"`
 	Result     json.RawMessage `json:"result"`
+	Code       *Code           `json:"code"` // null where it was not found out
 }
 
 // Attempts lists the attempts of a run, oldest first.
@@ -192,13 +194,18 @@ func (s *Store) Attempts(ctx context.Context, run ID) ([]Attempt, error) {
 	return collect(ctx, s.reader, func(r row) (a Attempt, err error) {
 		var start int64
 		var end sql.NullInt64
+		var code text
 		err = r.Scan(&a.Attempt, &a.Log, &a.PID, &start, &end, &a.StateType, &a.StateName, &a.Message, &a.ExitCode,
-			&a.Signal, &a.UserTime, &a.SystemTime, &a.MaxRSS, (*text)(&a.Result))
+			&a.Signal, &a.UserTime, &a.SystemTime, &a.MaxRSS, (*text)(&a.Result), &code)
+		if err != nil {
+			return a, err
+		}
 		a.StartTime, a.EndTime = instant(start), instantOrNil(end)
+		a.Code, err = scanCode(code)
 		return a, err
 	}, `
 		SELECT attempt, log, pid, start_time, end_time, state_type, state_name, message, exit_code,
-		       signal, user_time, system_time, max_rss, result
+		       signal, user_time, system_time, max_rss, result, code
 		  FROM attempt
 		 WHERE run_id = ?
 		 ORDER BY attempt`, run)

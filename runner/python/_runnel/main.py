@@ -14,7 +14,7 @@ def main(argv):
     """Runs what argv names, writes its outcome file, returns the exit code."""
     outcome.flush_at_exit()
     options = parse(argv)
-    record = outcome.Record(options["--outcome"])
+    record = outcome.Record(options["--outcome"], options["--root"])
     try:
         result = run(options)
         message = outcome.state_message(result)

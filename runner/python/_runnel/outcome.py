@@ -5,14 +5,16 @@ import sys
 from . import FOLDER
 
 MAX_TRACEBACK = 32 * 1024  # bytes; its tail, where the exception is
+MAX_MODULES = 1000
 MAX_MESSAGE = 2000  # characters; it is one line in a table
 
 
 class Record:
     """Writes the outcome file, once, from this process and no fork of it."""
 
-    def __init__(self, path):
+    def __init__(self, path, root):
         self.path = path
+        self.root = os.path.abspath(root)
         self.pid = os.getpid()
 
     def completed(self, result, message=""):
@@ -60,6 +62,10 @@ class Record:
     def write(self, parts):
         if os.getpid() != self.pid:
             return
+        from .jsonable import encode
+
+        parts.append('"python":' + encode(sys.version.partition(" ")[0]))
+        parts.append('"modules":' + encode(modules(self.root)))
         temporary = "%s.%d.tmp" % (self.path, self.pid)
         try:
             file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -68,6 +74,25 @@ class Record:
             os.replace(temporary, self.path)
         except OSError as error:
             say("runnel: write the outcome: %s" % error)
+
+
+def modules(root):
+    """The files below root of what was imported, from there."""
+    inside = os.path.join(root, "")
+    others = (FOLDER + os.sep, os.path.join(os.path.dirname(os.__file__), ""))
+    found = []
+    for module in list(sys.modules.values()):
+        try:
+            # Not by getattr: it would load a lazy module, or run its __getattr__.
+            file = object.__getattribute__(module, "__dict__").get("__file__")
+        except Exception:
+            continue
+        if type(file) is not str or not file.startswith(inside) or file.startswith(others):
+            continue
+        name = file[len(inside):]
+        if "site-packages" not in name and "dist-packages" not in name:
+            found.append(name)
+    return found[:MAX_MODULES]
 
 
 def is_state(value):
