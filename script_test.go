@@ -28,6 +28,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"waitout":    scriptWaitOut,
 	"signal":     scriptSignal,
 	"pullsteps":  scriptPullSteps,
+	"gitdaemon":  scriptGitDaemon,
 }
 
 const (

@@ -55,6 +55,7 @@ type app struct {
 	path     string // of the database
 	noPrompt bool
 	opened   *store.Store
+	source   *source // the repository that was read; nil for most
 }
 
 // Main runs one command line and gives the exit code. Nothing below it exits.
@@ -72,6 +73,7 @@ func Main(streams *IO, args []string) int {
 	}
 	args = rewrite(args)
 	err := a.run(args)
+	a.forgetSource()
 	if a.opened != nil {
 		err = errors.Join(err, a.opened.Close())
 	}

@@ -11,7 +11,7 @@ import (
 // deployCmd is one line of deploy. All that a person is asked for, and all that
 // a project file gives, has a flag here, so that line can write it again.
 type deployCmd struct {
-	Entrypoint        string   `arg:"" optional:"" help:"path/to/file.py:function, or a script's path; then the project file is not read."`
+	Entrypoint        string   `arg:"" optional:"" help:"path/to/file.py:function, or a script's path; then the project file is not read. Or git+URL@REF#path/to/file.py:function."`
 	Name              []string `short:"n" sep:"none" placeholder:"NAME" help:"The deployment's name; without ENTRYPOINT those of the project file: a name, flow/name or a glob; repeatable."`
 	All               bool     `help:"Deploy all of the project file."`
 	File              string   `type:"path" aliases:"prefect-file" placeholder:"FILE" help:"The project file (default: runnel.yaml, else prefect.yaml, of the project root)."`
@@ -28,6 +28,9 @@ type deployCmd struct {
 	EnforceSchema     *bool    `name:"enforce-parameter-schema" negatable:"" help:"Refuse parameters that the signature does not allow (default: yes)."`
 	Paused            *bool    `negatable:"" help:"Start nothing until it is resumed."`
 	FromGit           *bool    `negatable:"" help:"Runs clone the code from its git remote; --no-from-git: they use this folder."`
+	Branch            string   `placeholder:"NAME" help:"Runs clone this branch or tag of the remote."`
+	Commit            string   `placeholder:"SHA" help:"Runs clone just this commit."`
+	AccessToken       string   `placeholder:"TEMPLATE" help:"The secret that opens the repository: '{{ prefect.blocks.secret.NAME }}'."`
 	scheduleFlags
 	retryFlags
 	hookFlags
@@ -50,6 +53,7 @@ func (deployCmd) Help() string {
 		"Examples:\n  runnel deploy flows/report.py:folder_report -n nightly -p my-process-pool\n" +
 		"  runnel deploy flows/report.py:folder_report -n nightly -p my-process-pool --param top=5 -t reports --dry-run\n" +
 		"  runnel deploy --all --create-pools\n" +
+		"  runnel deploy git+https://git.example.org/you/flows.git@main#flows/report.py:folder_report -n nightly -p my-process-pool\n" +
 		"  runnel deploy -n folder-report/* --dry-run --exit-code"
 }
 
@@ -84,7 +88,7 @@ func (c deployCmd) check() error {
 	case c.ExitCode && !c.DryRun:
 		return usage("--exit-code goes with --dry-run: it says whether something would change")
 	}
-	return nil
+	return c.checkGit()
 }
 
 // missing lists at once all that a deployment of an entrypoint lacks, with the

@@ -10,26 +10,129 @@ import (
 	"runnel/store"
 )
 
-// overlayPull sets the pull steps that --from-git stands for.
-func (j *deployJob) overlayPull(e *discover.Entry) error {
-	if j.c.FromGit == nil {
-		return nil
+// pullsFromGit is what the flags say of where runs take the code from; nil
+// where they say nothing.
+func (c deployCmd) pullsFromGit() *bool {
+	if c.FromGit == nil && (c.Branch != "" || c.Commit != "" || c.AccessToken != "") {
+		yes := true
+		return &yes
 	}
-	e.Pull = discover.Steps{Origin: discover.StepsOwn, List: []discover.Step{}}
-	if !*j.c.FromGit {
-		return nil
+	return c.FromGit
+}
+
+// checkGit refuses flags of git that contradict each other.
+func (c deployCmd) checkGit() error {
+	if err := c.checkToken(); err != nil {
+		return err
+	}
+	if c.FromGit != nil && !*c.FromGit && c.Branch+c.Commit+c.AccessToken != "" {
+		return usage("--no-from-git uses this folder: --branch, --commit and --access-token say from where it is cloned")
+	}
+	if c.Branch != "" && c.Commit != "" {
+		return usage("--branch is followed and --commit stays: give one of both")
+	}
+	if c.Branch != "" {
+		if err := discover.CheckGitRef(c.Branch); err != nil {
+			return usage("--branch: %s", err)
+		}
+	}
+	if c.Commit != "" && c.Commit != "HEAD" && !(discover.GitSource{Ref: c.Commit}).MayBeCommit() {
+		return usage("--commit: %q is no commit: 4 to 64 hex digits, or HEAD", c.Commit)
+	}
+	return nil
+}
+
+// gitOrder is what a checkout gives for --from-git: where runs get the code.
+type gitOrder struct {
+	steps   []discover.Step
+	version string // the commit that they get, as far as it is known here
+}
+
+// gitOrder reads the checkout of the project, and says what of it runs lack.
+func (j *deployJob) gitOrder() (o gitOrder, err error) {
+	if j.fromGit != nil {
+		return *j.fromGit, nil
 	}
 	checkout, ok := j.checkoutOf(j.project.root)
 	if !ok {
 		e := usage("--from-git: %s is no checkout with a remote", j.project.root)
 		e.hint = []string{"without it runs use this folder"}
-		return e
+		return o, e
 	}
-	steps, err := clone(checkout)
-	e.Pull.List = steps
+	published := ""
+	switch {
+	case j.c.Commit != "":
+		published, err = j.pin(&checkout)
+	case j.c.Branch != "":
+		published = j.follow(&checkout)
+	case checkout.Branch != "":
+		published, _ = discover.GitCommit(j.ctx, j.project.root, "refs/remotes/"+checkout.RemoteName+"/"+checkout.Branch, checkout.RemoteName)
+	default:
+		published = checkout.Commit
+	}
+	if err != nil {
+		return o, err
+	}
 	if lost := unpublished(checkout); lost != "" {
 		j.notes.add("runs use what %s has, which lacks %s", checkout.Remote, lost)
 	}
+	o.version = shortCommit(published)
+	o.steps, err = clone(checkout, j.c.AccessToken)
+	j.fromGit = &o
+	return o, err
+}
+
+// pin makes the checkout's commit the one that the line names.
+func (j *deployJob) pin(c *discover.Checkout) (string, error) {
+	commit, published := discover.GitCommit(j.ctx, j.project.root, j.c.Commit, c.RemoteName)
+	if commit == "" {
+		return "", &exitError{
+			code: exitNotFound, message: fmt.Sprintf("--commit: this checkout has no commit %q", j.c.Commit),
+			hint: []string{"see: git log --oneline", "of another repository: runnel deploy git+https://host/repo.git@COMMIT"},
+		}
+	}
+	if commit != c.Commit {
+		j.notes.add("the flow was read from this folder, which has commit %s; runs use %s", shortCommit(c.Commit), shortCommit(commit))
+	}
+	c.Branch, c.Commit = "", commit
+	c.Unpushed = nil
+	if !published {
+		c.Unpushed = []string{shortCommit(commit)}
+	}
+	return commit, nil
+}
+
+// follow makes the branch that runs follow the one that the line names.
+func (j *deployJob) follow(c *discover.Checkout) string {
+	own := c.Branch
+	c.Branch = j.c.Branch
+	commit, _ := discover.GitCommit(j.ctx, j.project.root, "refs/remotes/"+c.RemoteName+"/"+c.Branch, c.RemoteName)
+	if commit == "" {
+		commit, _ = discover.GitCommit(j.ctx, j.project.root, "refs/tags/"+c.Branch, c.RemoteName)
+	}
+	switch {
+	case commit == "":
+		j.notes.add("no branch or tag %q of %s is known here: push it before a run", c.Branch, c.Remote)
+	case own != c.Branch && commit != c.Commit:
+		j.notes.add("the flow was read from this folder, which has commit %s; runs use %s, now at %s",
+			shortCommit(c.Commit), c.Branch, shortCommit(commit))
+		c.Unpushed = nil // of another branch
+	}
+	return commit
+}
+
+// overlayPull sets the pull steps that --from-git stands for.
+func (j *deployJob) overlayPull(e *discover.Entry) error {
+	fromGit := j.c.pullsFromGit()
+	if fromGit == nil || j.orders[0].source != nil {
+		return nil
+	}
+	e.Pull = discover.Steps{Origin: discover.StepsOwn, List: []discover.Step{}}
+	if !*fromGit {
+		return nil
+	}
+	o, err := j.gitOrder()
+	e.Pull.List = o.steps
 	return err
 }
 
@@ -70,20 +173,27 @@ func (j *deployJob) cloned(root string, pull discover.Steps) string {
 }
 
 // clone are the steps by which a run fetches what the remote has.
-func clone(c discover.Checkout) ([]discover.Step, error) {
+func clone(c discover.Checkout, token string) ([]discover.Step, error) {
 	if u, err := url.Parse(c.Remote); err == nil && u.User != nil {
 		if _, secret := u.User.Password(); secret {
 			return nil, &exitError{
 				code: exitRefused, message: "--from-git: the address of the remote holds a password, which would be stored and shown",
-				hint: []string{"take it out of the address: git remote set-url origin …", "and write the pull step git_clone into the project file, with access_token: \"{{ prefect.blocks.secret.NAME }}\""},
+				hint: []string{
+					"take it out of the address: git remote set-url origin …",
+					"keep it as a secret: runnel variable set git-token - --secret",
+					"and name that: --access-token '{{ prefect.blocks.secret.git-token }}'",
+				},
 			}
 		}
 	}
-	step := discover.Step{Name: "git_clone", ID: "clone", Arguments: map[string]json.RawMessage{"repository": jsonText(c.Remote)}}
+	step := discover.Step{Name: store.GitClone, ID: "clone", Arguments: map[string]json.RawMessage{"repository": jsonText(c.Remote)}}
 	if c.Branch != "" {
 		step.Arguments["branch"] = jsonText(c.Branch)
 	} else {
 		step.Arguments["commit_sha"] = jsonText(c.Commit)
+	}
+	if token != "" {
+		step.Arguments["access_token"] = jsonText(token)
 	}
 	steps := []discover.Step{step}
 	if c.Folder != "" {

@@ -32,13 +32,16 @@ type deployJob struct {
 	checkouts map[string]checkoutOf // GitCheckout by root
 	pythons   map[string]string     // of those that name none, by root
 	checkout  *string               // its top, once somebody asked
+	fromGit   *gitOrder             // once the checkout was read for --from-git
 }
 
 // order is one deployment that the line asks for.
 type order struct {
 	entry discover.Entry // as the file has it; of an entrypoint, its name and entrypoint alone
-	root  string         // what its paths are relative to
+	root  string         // what its paths are relative to; "" where source is
 	flow  discover.Flow
+	// source is the repository that it was read from; nil: from this machine's folders.
+	source *source
 }
 
 // prepare reads the flows, the file and the flags. It touches no database but
@@ -59,6 +62,12 @@ func (c deployCmd) prepare(a *app) (*deployJob, error) {
 
 // find chooses between the entrypoint of the line and the project file.
 func (j *deployJob) find() (err error) {
+	if g, is, err := j.c.asSource(); is || err != nil {
+		if err == nil {
+			err = j.fromSource(g)
+		}
+		return err
+	}
 	if j.project, err = j.app.project(j.c.Root); err != nil {
 		return err
 	}
@@ -88,7 +97,7 @@ func (j *deployJob) fromLine(path string) error {
 		return err
 	}
 	entry := discover.Entry{Name: j.c.Name[0], Entrypoint: flow.Entrypoint, Flow: flow.FlowName}
-	j.orders = []order{{entry, j.project.root, flow}}
+	j.orders = []order{{entry: entry, root: j.project.root, flow: flow}}
 	return nil
 }
 

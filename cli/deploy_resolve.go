@@ -136,7 +136,7 @@ func (c deployCmd) replaced() (paths []string) {
 		store.OnCompletion:          c.OnCompletion != nil,
 		store.OnLate:                c.OnLate != nil,
 		"hook_timeout_seconds":      c.HookTimeout != nil,
-		"pull":                      c.FromGit != nil,
+		"pull":                      c.pullsFromGit() != nil,
 		"build":                     c.noBuild(),
 		"push":                      c.noBuild(),
 	} {

@@ -257,9 +257,15 @@ func (j *deployJob) sharedPython(o order) (path string, err error) {
 	return path, nil
 }
 
-// version is the commit of a clean checkout, else a hash of the flow's file. What
-// runs from the remote has the remote's.
+// version is the commit that runs clone or that a clean checkout has, else a
+// hash of the flow's file.
 func (j *deployJob) version(o order, pull discover.Steps) string {
+	if o.source != nil {
+		return shortCommit(o.source.commit)
+	}
+	if j.fromGit != nil && j.fromGit.version != "" {
+		return j.fromGit.version
+	}
 	if commit := j.cloned(o.root, pull); commit != "" {
 		return commit
 	}

@@ -250,7 +250,9 @@ func (d *doctor) deployments() error {
 	for _, one := range deployments {
 		before := bad
 		again := "put it back, or deploy again: runnel deploy ENTRYPOINT -n " + store.Quote(one.Name)
-		missing(one.FullName, "root", one.Path, again)
+		if one.Path != "" { // else a run clones it
+			missing(one.FullName, "root", one.Path, again)
+		}
 		if file := entryFile(one); file != "" && bad == before { // one word is enough where all is gone
 			missing(one.FullName, "file", file, again)
 		}
@@ -267,6 +269,9 @@ func (d *doctor) deployments() error {
 // entryFile is the file of an entrypoint that names one.
 func entryFile(d store.Deployment) string {
 	file := d.Entrypoint
+	if d.Path == "" {
+		return ""
+	}
 	if d.Kind == "python" {
 		var found bool
 		if file, _, found = strings.Cut(file, ":"); !found || !strings.HasSuffix(file, ".py") {

@@ -97,6 +97,9 @@ func (j *deployJob) header() {
 	}
 	j.headed = true
 	words := []string{"root " + j.project.root}
+	if len(j.orders) == 1 && j.orders[0].source != nil {
+		words[0] = j.orders[0].source.place()
+	}
 	if j.file != nil {
 		words = append(words, "file "+filepath.Base(j.file.Path))
 	}

@@ -128,6 +128,9 @@ func (a *app) environments(p project) []string {
 	if conda := a.Env("CONDA_PREFIX"); conda != "" && a.Env("CONDA_DEFAULT_ENV") != "base" {
 		folders = append(folders, conda)
 	}
+	if p.root == "" {
+		return folders // what a repository brings along is not run to deploy it
+	}
 	return append(folders, filepath.Join(p.root, ".venv"), filepath.Join(p.root, "venv"))
 }
 

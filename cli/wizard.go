@@ -19,6 +19,7 @@ type wizard struct {
 	c        *deployCmd
 	given    deployCmd // the line as it was typed
 	project  project
+	source   *source           // where the flow is in a repository
 	path     string            // of the project file, "" where there is none
 	file     *discover.Project // nil where it does not matter
 	found    *discover.Result  // what the folder holds, once it was read
@@ -223,6 +224,12 @@ func (w *wizard) askYes(q question, preset bool) (bool, error) {
 
 // open reads where we are: the root, and the project file where there is one.
 func (w *wizard) open() (err error) {
+	if g, is, err := w.c.asSource(); is || err != nil {
+		if err == nil {
+			w.source, err = w.readSource(g, w.c.AccessToken)
+		}
+		return err
+	}
 	if w.project, err = w.app.project(w.c.Root); err != nil {
 		return err
 	}

@@ -17,6 +17,9 @@ const (
 
 // askFlow chooses entries of the project file, or a flow.
 func (w *wizard) askFlow() error {
+	if w.source != nil {
+		return w.askSource()
+	}
 	if w.c.Entrypoint != "" {
 		return errSkip
 	}
@@ -83,6 +86,39 @@ func (w *wizard) askEntrypoint() error {
 		}
 		return w.typeEntrypoint()
 	})
+}
+
+// askSource lists the flows of a repository, where the line names none.
+func (w *wizard) askSource() error {
+	if g, _, err := w.given.asSource(); err != nil || g.Entrypoint != "" {
+		return errSkip
+	}
+	flows, err := w.flowsOf(w.source)
+	if err != nil {
+		return err
+	}
+	switch len(flows) {
+	case 0:
+		return w.source.empty()
+	case 1:
+		w.choose(flows[0].Entrypoint)
+		return errSkip
+	}
+	q := question{title: "Which flow do you want to deploy?"}
+	for _, f := range flows {
+		q.rows = append(q.rows, row{group: f.File, text: flowText(f), value: f.Entrypoint})
+	}
+	answer, err := w.ask(q)
+	if err == nil {
+		w.choose(answer)
+	}
+	return err
+}
+
+// choose makes the line name a flow of the repository, and all in the address.
+func (w *wizard) choose(entrypoint string) {
+	w.source.Entrypoint, w.c.Entrypoint = entrypoint, w.source.at(entrypoint)
+	w.c.Branch, w.c.Commit = "", ""
 }
 
 // askScan asks before it reads a home or the whole machine.
@@ -167,7 +203,12 @@ func (w *wizard) readFlow() (err error) {
 	if w.c.Entrypoint == "" {
 		return errSkip
 	}
-	if w.flow, err = w.readEntrypoint(w.project, discover.NewReader(w.project.root), w.c.Entrypoint); err != nil {
+	if w.source != nil {
+		w.flow, err = found(discover.NewReader(w.source.folder).Entrypoint(w.source.Entrypoint))
+	} else {
+		w.flow, err = w.readEntrypoint(w.project, discover.NewReader(w.project.root), w.c.Entrypoint)
+	}
+	if err != nil {
 		return err
 	}
 	if w.schema, err = store.ParseParameterSchema(w.flow.Parameters); err != nil {

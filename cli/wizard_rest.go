@@ -62,7 +62,7 @@ func (w *wizard) newPool(note string) error {
 
 // askGit asks where runs take the code from, in a checkout that has a remote.
 func (w *wizard) askGit() error {
-	if w.c.Entrypoint == "" || w.c.FromGit != nil {
+	if w.c.Entrypoint == "" || w.source != nil || w.c.pullsFromGit() != nil {
 		return errSkip
 	}
 	checkout, ok := discover.GitCheckout(w.ctx, w.project.root)
@@ -96,7 +96,7 @@ func orCommit(c discover.Checkout) string {
 
 // askSave asks whether the project file keeps the deployment.
 func (w *wizard) askSave() error {
-	if w.c.Entrypoint == "" || w.c.Save != nil {
+	if w.c.Entrypoint == "" || w.source != nil || w.c.Save != nil {
 		return errSkip
 	}
 	title, rows := "Save it to a new runnel.yaml?", yesNoRows(": runnel deploy --all makes it again", "")

@@ -7,9 +7,10 @@ import (
 
 // Checkout is a folder's git checkout that has a remote.
 type Checkout struct {
-	Remote string // its address
-	Branch string // at the remote; "" where the branch is not there
-	Commit string // what the checkout has
+	Remote     string // its address
+	RemoteName string // as the checkout calls it
+	Branch     string // at the remote; "" where the branch is not there
+	Commit     string // what the checkout has
 	// Published is the short commit that the remote's branch had when it was last
 	// asked; without a branch there, that of the checkout.
 	Published string
@@ -39,6 +40,7 @@ func GitCheckout(ctx context.Context, dir string) (c Checkout, ok bool) {
 	if tracked {
 		remote, c.Branch, _ = strings.Cut(upstream, "/")
 	}
+	c.RemoteName = remote
 	if c.Remote, ok = ask("remote", "get-url", remote); !ok {
 		return c, false
 	}

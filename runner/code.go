@@ -116,7 +116,11 @@ func (a *attempt) codeAtEnd(o Outcome) *store.Code {
 	code := a.job.Code
 	a.code.wait().describe(&code)
 	code.PythonVersion = o.Python
-	contents(&code, a.root(), append([]string{a.job.File}, o.Modules...), a.began.Add(-fileTick))
+	since := a.began
+	if a.clone == "" { // else all of it was written just before
+		since = since.Add(-fileTick)
+	}
+	contents(&code, a.root(), append([]string{a.job.File}, o.Modules...), since)
 	return &code
 }
 
@@ -152,7 +156,7 @@ const (
 )
 
 // contents hashes the files of a run, as they are now.
-func contents(code *store.Code, root string, files []string, began time.Time) {
+func contents(code *store.Code, root string, files []string, since time.Time) {
 	sums := map[string]string{}
 	for _, file := range files[:min(len(files), maxHashed)] {
 		if file == "" || sums[file] != "" {
@@ -163,7 +167,7 @@ func contents(code *store.Code, root string, files []string, began time.Time) {
 			continue
 		}
 		sums[file] = sum
-		if written.After(began) {
+		if written.After(since) {
 			code.Changed = append(code.Changed, file)
 		}
 	}
