@@ -29,6 +29,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"signal":     scriptSignal,
 	"pullsteps":  scriptPullSteps,
 	"gitdaemon":  scriptGitDaemon,
+	"githttp":    scriptGitHTTP,
 }
 
 const (

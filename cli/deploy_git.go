@@ -110,13 +110,15 @@ func (j *deployJob) follow(c *discover.Checkout) string {
 	if commit == "" {
 		commit, _ = discover.GitCommit(j.ctx, j.project.root, "refs/tags/"+c.Branch, c.RemoteName)
 	}
+	if own != c.Branch {
+		c.Unpushed = nil // of another branch
+	}
 	switch {
 	case commit == "":
 		j.notes.add("no branch or tag %q of %s is known here: push it before a run", c.Branch, c.Remote)
 	case own != c.Branch && commit != c.Commit:
 		j.notes.add("the flow was read from this folder, which has commit %s; runs use %s, now at %s",
 			shortCommit(c.Commit), c.Branch, shortCommit(commit))
-		c.Unpushed = nil // of another branch
 	}
 	return commit
 }

@@ -200,8 +200,10 @@ func (s *source) cloneError(ctx context.Context, err error) error {
 	}
 	why, hints, _ := strings.Cut(strings.TrimSuffix(failed.Err.Error(), "\n"), ":\n")
 	e := &exitError{code: exitFailed, message: fmt.Sprintf("cannot read %s: %s", s.Repository, why)}
-	if hints != "" {
-		e.hint = strings.Split(hints, "\n")
+	for hint := range strings.SplitSeq(hints, "\n") {
+		if hint != "" && !strings.HasPrefix(hint, "Cloning into") {
+			e.hint = append(e.hint, hint)
+		}
 	}
 	return e
 }
