@@ -46,6 +46,9 @@ func TestDocs(t *testing.T) {
 
 func replay(t *testing.T, page, text string) {
 	folder := exampleFolder(t)
+	if strings.Contains(text, "git.example.org") {
+		serveExample(t, folder)
+	}
 	parts := strings.Split(text, "```console\n")
 	changed := false
 	for i := 1; i < len(parts); i++ {
@@ -86,6 +89,38 @@ func exampleFolder(t *testing.T) string {
 	return folder
 }
 
+// serveExample serves a small project as a repository, under an address that only
+// this page's git knows.
+func serveExample(t *testing.T, folder string) {
+	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("no git on PATH")
+	}
+	script := `set -e
+		export GIT_AUTHOR_NAME=you GIT_AUTHOR_EMAIL=you@example.org GIT_COMMITTER_NAME=you GIT_COMMITTER_EMAIL=you@example.org
+		export GIT_AUTHOR_DATE=2026-01-01T00:00:00Z GIT_COMMITTER_DATE=2026-01-01T00:00:00Z
+		mkdir -p .home served/you && cd work
+		git init -q -b main && git add . && git commit -qm one
+		git clone -q --bare . ../served/you/flows.git`
+	if err := os.CopyFS(filepath.Join(folder, "work"), os.DirFS("testdata/projects/greet")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", script)
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), "HOME="+folder)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	address, stop, err := gitDaemon(filepath.Join(folder, "served"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	config := fmt.Sprintf("[url \"git://%s/\"]\n\tinsteadOf = https://git.example.org/\n", address)
+	if err := os.WriteFile(filepath.Join(folder, ".home", ".gitconfig"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // play runs the commands of a block in one shell, and gives the block as a
 // terminal would show it.
 func play(t *testing.T, folder, block string) string {
@@ -118,7 +153,7 @@ var varying = []struct {
 	alike   string
 }{
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}`), "UUID"},
-	{regexp.MustCompile(`\b[0-9a-f]{40}\b`), "COMMIT"},
+	{regexp.MustCompile(`\b[0-9a-f]{40}([0-9a-f]{24})?\b`), "COMMIT"},
 	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "VERSION"},
 	{regexp.MustCompile(`\b[0-9a-f]{8}\b`), "ID"},
 	{regexp.MustCompile(`\d{8}T\d{6}`), "STAMP"},

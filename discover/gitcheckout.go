@@ -41,7 +41,9 @@ func GitCheckout(ctx context.Context, dir string) (c Checkout, ok bool) {
 		remote, c.Branch, _ = strings.Cut(upstream, "/")
 	}
 	c.RemoteName = remote
-	if c.Remote, ok = ask("remote", "get-url", remote); !ok {
+	// As it was configured: whoever clones it has an insteadOf of their own.
+	addresses, ok := ask("config", "--get-all", "remote."+remote+".url")
+	if c.Remote, _, _ = strings.Cut(addresses, "\n"); !ok {
 		return c, false
 	}
 	if c.Commit, ok = ask("rev-parse", "HEAD"); !ok {

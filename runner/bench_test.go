@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // What a slot does between its job and the user's process, next to the start.
@@ -91,6 +92,33 @@ func BenchmarkOutput(b *testing.B) {
 			p.Reap()
 			must(0, file.Close())
 			must(0, os.Remove(path))
+		}
+	})
+}
+
+// BenchmarkLookAtCode is what a slot does beside each run of a checkout: with
+// what it remembers, and with git.
+func BenchmarkLookAtCode(b *testing.B) {
+	dir := b.TempDir()
+	for _, arguments := range [][]string{{"init", "-q"}, {"-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x"}} {
+		must(0, exec.Command("git", append([]string{"-C", dir}, arguments...)...).Run())
+	}
+	var c checkout
+	look := func() {
+		top, gitDir := findCheckout(dir)
+		c.look(b.Context(), top, gitDir, filepath.Join(dir, "f.py"))
+	}
+	b.Run("remembered", func(b *testing.B) {
+		look()
+		c.took = time.Hour
+		for b.Loop() {
+			look()
+		}
+	})
+	b.Run("asked", func(b *testing.B) {
+		for b.Loop() {
+			c.mark = ""
+			look()
 		}
 	})
 }

@@ -198,10 +198,11 @@ func (g *gitState) read(status string) (remote string, changed bool, untracked [
 // remoteOf is the address of a remote as it was configured, without a login.
 func remoteOf(ctx context.Context, top, remote string) string {
 	var out bytes.Buffer
-	if askGit(ctx, top, &out, "config", "--get", "remote."+remote+".url") != nil {
+	if askGit(ctx, top, &out, "config", "--get-all", "remote."+remote+".url") != nil {
 		return ""
 	}
-	return withoutLogin(strings.TrimSpace(out.String()))
+	first, _, _ := strings.Cut(out.String(), "\n")
+	return withoutLogin(first)
 }
 
 // withoutLogin is an address as it may be kept and shown.

@@ -1,0 +1,7 @@
+from prefect import flow
+
+
+@flow
+def greet(name: str = "world"):
+    """Greets by name."""
+    print("hello,", name)
