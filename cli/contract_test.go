@@ -59,6 +59,7 @@ var shapes = map[string]string{
 	"status":                     "",
 	"flow-run ls":                "--state Failed",
 	"flow-run inspect":           "bad",
+	"flow-run diff":              "good bad",
 	"flow-run cancel":            "later --yes",
 	"flow-run retry":             "bad",
 	"flow-run logs":              "good",
@@ -461,6 +462,7 @@ func TestEveryCommandKeepsTheExitCodes(t *testing.T) {
 // notFoundFlags are what a line needs beside the name to be no usage error.
 var notFoundFlags = map[string]string{
 	"deployment update":          "-d x",
+	"flow-run diff":              "good",
 	"deployment backfill":        "--from 2026-01-01 --to 2026-01-02",
 	"deployment schedule create": "--cron @daily",
 	"deployment schedule update": "--active",

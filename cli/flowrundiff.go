@@ -12,7 +12,8 @@ import (
 )
 
 type flowRunDiffCmd struct {
-	FlowRuns []string `arg:"" name:"run" help:"Two runs, each by its id or the end of it, its name, or flow/name for the newest."`
+	FlowRun string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest."`
+	Other   string `arg:"" help:"The run to compare it with."`
 	outputFlag
 }
 
@@ -43,15 +44,12 @@ type difference struct {
 }
 
 func (c flowRunDiffCmd) Run(a *app) error {
-	if len(c.FlowRuns) != 2 {
-		return usage("diff compares two runs, and the line has %d", len(c.FlowRuns))
-	}
 	s, err := a.settled()
 	if err != nil {
 		return err
 	}
 	var runs []store.Run
-	for _, word := range c.FlowRuns {
+	for _, word := range []string{c.FlowRun, c.Other} {
 		run, err := a.oneToRead(s, word)
 		if err != nil {
 			return err
