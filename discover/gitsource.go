@@ -61,6 +61,9 @@ var (
 // or a login is refused.
 func ParseGitSource(text string) (s GitSource, is bool, err error) {
 	rest, plus := strings.CutPrefix(text, "git+")
+	if scheme, _, isURL := strings.Cut(text, "://"); isURL && !plus && knownScheme(scheme) {
+		return s, true, badSource(sourceForm, "the address of a repository begins with git+")
+	}
 	if !plus && (!strings.HasPrefix(text, "git@") || !strings.Contains(text, ":")) {
 		return s, false, nil
 	}
@@ -102,9 +105,7 @@ func parseURL(address string) (s GitSource, err error) {
 	authority, place, found := strings.Cut(rest, "/")
 	host := authority[strings.LastIndex(authority, "@")+1:]
 	login := strings.TrimSuffix(authority[:len(authority)-len(host)], "@")
-	switch scheme {
-	case "https", "http", "ssh", "git", "file":
-	default:
+	if !knownScheme(scheme) {
 		return s, badSource(sourceForm, "repositories are read by https, http, ssh, git and file, and not by %q", scheme)
 	}
 	switch {
@@ -125,6 +126,14 @@ func parseURL(address string) (s GitSource, err error) {
 		return s, badSource(sourceForm, "the address of the repository cannot be read")
 	}
 	return s, nil
+}
+
+func knownScheme(scheme string) bool {
+	switch scheme {
+	case "https", "http", "ssh", "git", "file":
+		return true
+	}
+	return false
 }
 
 func parseAddress(address string) (s GitSource, err error) {

@@ -45,7 +45,7 @@ func TestHostileGitSourcesAreRefused(t *testing.T) {
 		"git+https://host/a@", "git+https://host/a@-b", "git+https://host/a@--upload-pack=x", "git+https://host/a@b..c",
 		"git+https://host/a@b^", "git+https://host/a@b:c", "git+https://host/a@b.lock", "git+https://host/a@@{1}",
 		"git+https://host/a#/etc/passwd", "git+https://host/a#../b.py:go", "git+https://host/a#-b.py", "git+https://host/a#b/../../c.py",
-		"git+https://host/%zz@main", "git+https://host/@main",
+		"https://host/a.git", "ssh://git@host/a", "git+https://host/%zz@main", "git+https://host/@main",
 	} {
 		s, is, err := ParseGitSource(text)
 		var known *GitSourceError
