@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,39 @@ func TestAddressesLoseTheirLogin(t *testing.T) {
 	} {
 		if got := withoutLogin(from); got != want {
 			t.Errorf("%s: %q, want %q", from, got, want)
+		}
+	}
+}
+
+// TestTheOutcomeNamesTheProjectsModules: what was imported of the project, by
+// whatever name, and nothing that belongs to others; nothing is loaded for it.
+func TestTheOutcomeNamesTheProjectsModules(t *testing.T) {
+	t.Parallel()
+	p := newPythonProject(t, "start")
+	for name, content := range map[string]string{
+		"flows/a.py":             "import pkg.inner, sys, types\nsys.path.append('.venv/lib/site-packages')\nsys.path.append(sys.path[-1])\nimport helper, strange\n\ndef go(fail=False):\n    import late\n    if fail:\n        raise ValueError('x')\n",
+		"flows/helper.py":        "import importlib.util as u, sys\ns = u.find_spec('lazy')\nl = u.LazyLoader(s.loader)\ns.loader = l\nm = u.module_from_spec(s)\nsys.modules['lazy'] = m\nl.exec_module(m)\n",
+		"lazy.py":                "open('loaded', 'w')\n",
+		"strange.py":             "import sys\n\nclass Odd:\n    def __getattribute__(self, name):\n        open('asked', 'w')\n\nsys.modules['odd'] = Odd()\n",
+		"late.py":                "",
+		"unused.py":              "",
+		"pkg/__init__.py":        "",
+		"pkg/inner.py":           "",
+		"lib/site-packages/v.py": "",
+	} {
+		p.write(t, name, content)
+	}
+	want := "flows/a.py flows/helper.py late.py lazy.py pkg/__init__.py pkg/inner.py strange.py"
+	for _, parameters := range []string{"{}", `{"fail": true}`} {
+		end := p.run(t, "flows/a.py:go", parameters)
+		slices.Sort(end.Modules)
+		if got := strings.Join(end.Modules, " "); got != want || !strings.HasPrefix(end.Python, "3.") {
+			t.Errorf("%s: %q %q, want %q\n%s", parameters, got, end.Python, want, end.stderr)
+		}
+	}
+	for _, trace := range []string{"loaded", "asked"} {
+		if _, err := os.Stat(filepath.Join(p.root, trace)); err == nil {
+			t.Errorf("a module was %s to be listed", trace)
 		}
 	}
 }
