@@ -23,7 +23,7 @@ type source struct {
 	token          string // the template that --access-token gives
 	temporary      string
 	folder         string // the top of the clone
-	commit, branch string
+	commit, branch string // branch: or tag; "" where a commit was asked for
 	found          *discover.Result // once it was looked through
 }
 
@@ -116,8 +116,12 @@ func (a *app) readSource(g discover.GitSource, token string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.commit, s.branch, err = discover.GitHead(a.ctx, s.folder); err != nil {
+	branch := ""
+	if s.commit, branch, err = discover.GitHead(a.ctx, s.folder); err != nil {
 		return nil, err
+	}
+	if s.branch == "" {
+		s.branch = branch
 	}
 	return s, nil
 }
@@ -172,6 +176,9 @@ func (a *app) cloneSource(s *source, step discover.Step) error {
 		Fill: func(int, runner.StepOutputs) (store.Step, []string, error) { return storeStep(step), secrets, nil },
 	})
 	s.folder = done.Dir
+	for _, clone := range done.Clones {
+		s.branch = clone.Branch
+	}
 	return s.cloneError(ctx, err)
 }
 
@@ -282,11 +289,8 @@ func (a *app) flowsOf(s *source) (flows []discover.Flow, err error) {
 // place says in the plan's first line which code was read.
 func (s *source) place() string {
 	text := "repository " + s.Repository
-	switch {
-	case s.branch != "":
-		text += " · branch " + s.branch
-	case s.Ref != "" && !strings.HasPrefix(s.commit, strings.ToLower(s.Ref)):
-		text += " · tag " + s.Ref
+	if s.branch != "" {
+		text += " · " + s.branch
 	}
 	return text + " · commit " + s.commit
 }

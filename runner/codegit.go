@@ -29,7 +29,10 @@ func (g gitState) describe(code *store.Code) {
 	if g.commit == "" {
 		return // no checkout; what git_clone said of the commit stays
 	}
-	code.Branch, code.Commit, code.Dirty, code.Diff = g.branch, g.commit, g.dirty, g.diff
+	code.Commit, code.Dirty, code.Diff = g.commit, g.dirty, g.diff
+	if g.branch != "" { // else what git_clone followed
+		code.Branch = g.branch
+	}
 	if code.Repository == "" {
 		code.Repository = g.repository
 	}

@@ -17,7 +17,7 @@ type Code struct {
 	Version string `json:"version,omitempty"`
 
 	Repository string `json:"repository,omitempty"` // address of the remote, without a login
-	Branch     string `json:"branch,omitempty"`     // empty where a commit or tag is checked out
+	Branch     string `json:"branch,omitempty"`     // or the tag that git_clone followed; empty of a commit
 	Commit     string `json:"commit,omitempty"`     // in full; empty outside of git
 	// Dirty is true where the checkout had what is not committed; nil where git
 	// did not say in time.
