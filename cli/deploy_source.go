@@ -22,8 +22,8 @@ type source struct {
 	discover.GitSource
 	token          string // the template that --access-token gives
 	temporary      string
-	folder         string // the top of the clone
-	commit, branch string // branch: or tag; "" where a commit was asked for
+	folder         string           // the top of the clone
+	commit, branch string           // branch: or tag; "" where a commit was asked for
 	found          *discover.Result // once it was looked through
 }
 
