@@ -17,13 +17,16 @@ import (
 const (
 	parametersFile = "parameters.json"
 	outcomeFile    = "outcome.json"
-	stdoutFifo     = "stdout"
+	stdoutFifo     = "stdout" // and the stream that goes through it
 	stderrFifo     = "stderr"
 )
 
 // drainTime is how long a slot goes on reading when the flow has ended and a
 // process that it left behind still holds its output open.
 const drainTime = 100 * time.Millisecond
+
+// shortTime is how long a process gets by with what its end alone needs.
+const shortTime = 20 * time.Millisecond
 
 // lookEvery is how often a slot without a worker looks at its row, and a
 // worker at the database: the fallback for a ring that was lost.
@@ -50,7 +53,7 @@ type attempt struct {
 	held []*os.File
 	// private holds parameters that stay off the disk; nil for most.
 	private *os.File
-	ooms    int       // kills for want of memory in this group, before the start
+	ooms    int       // kills for want of memory in this group, before its own end; -1: not known
 	force   bool      // it gets no grace
 	began   time.Time // when the flow's process was started
 	code    *codeLook
@@ -70,8 +73,20 @@ const (
 
 // pump reads one stream into the log.
 type pump struct {
-	fifo *os.File
-	done chan struct{}
+	fifo  *os.File
+	name  string
+	ended bool // once done: nobody holds the other end any more
+	done  chan struct{}
+}
+
+// stopAt ends the reading by then.
+func (p *pump) stopAt(deadline time.Time) {
+	select {
+	case <-p.done:
+	default:
+		_ = p.fifo.SetReadDeadline(deadline)
+		<-p.done
+	}
 }
 
 // run does the attempt. clean is true where nothing of it is left that would
@@ -103,9 +118,7 @@ func (a *attempt) run() (end store.End, clean bool) {
 		end.State = store.NewState(store.Crashed, a.startMessage(err))
 		return end, a.leave()
 	}
-	a.slot.tell(fromSlot{PID: a.process.PID})
 	a.lookAtCode()
-	store.KillPoint("attempt.told")
 	pid := a.process.PID
 	end.PID = &pid
 	return a.finish(end)
@@ -115,7 +128,7 @@ func (a *attempt) run() (end store.End, clean bool) {
 // before anything of the user's runs.
 func (a *attempt) prepare() (err error) {
 	store.KillPoint("attempt.preparing")
-	if err := os.MkdirAll(a.job.Folder, 0o700); err != nil {
+	if err := a.slot.place.become(a.job.Folder); err != nil {
 		return err
 	}
 	store.KillPoint("attempt.folder")
@@ -130,7 +143,7 @@ func (a *attempt) prepare() (err error) {
 		a.private, err = privateFile(a.job.Folder, a.job.Parameters)
 		return err
 	}
-	return os.WriteFile(filepath.Join(a.job.Folder, parametersFile), a.job.Parameters, 0o600)
+	return a.slot.place.parameters(a.job.Parameters)
 }
 
 // leave ends an attempt whose flow was not started. It is true where no
@@ -155,24 +168,23 @@ func (a *attempt) start() error {
 // launch starts a process, its output going through two FIFOs that it holds
 // open for reading too, so that our death neither kills it nor loses what waits.
 func (a *attempt) launch(spec Spec, keep *output, quiet bool) error {
-	out, err := MakeFifo(filepath.Join(a.job.Folder, stdoutFifo))
+	out, err := a.slot.place.fifo(stdoutFifo)
 	if err != nil {
 		return err
 	}
-	a.pump(out.Read, "stdout", keep, quiet)
+	a.pump(out.Read, stdoutFifo, keep, quiet)
 	defer out.Write.Close() //nolint:errcheck // nothing was written through it
-	errs, err := MakeFifo(filepath.Join(a.job.Folder, stderrFifo))
+	errs, err := a.slot.place.fifo(stderrFifo)
 	if err != nil {
 		return err
 	}
-	a.pump(errs.Read, "stderr", keep, quiet)
+	a.pump(errs.Read, stderrFifo, keep, quiet)
 	defer errs.Write.Close() //nolint:errcheck // nothing was written through it
 	spec.Stdout, spec.Stderr, spec.Extra = out.Write, errs.Write, []*os.File{a.log.LockFile()}
 	if a.private != nil {
 		spec.Extra = append(spec.Extra, a.private) // privatePath names its descriptor
 	}
 	spec.Extra = append(spec.Extra, a.held...)
-	a.ooms, _ = oomKills()
 	store.KillPoint("attempt.starting")
 	process, err := startNice(spec, a.job.Nice)
 	store.KillPoint("attempt.started")
@@ -183,7 +195,7 @@ func (a *attempt) launch(spec Spec, keep *output, quiet bool) error {
 }
 
 func (a *attempt) pump(fifo *os.File, stream string, keep *output, quiet bool) {
-	p := &pump{fifo: fifo, done: make(chan struct{})}
+	p := &pump{fifo: fifo, name: stream, done: make(chan struct{})}
 	a.pumps = append(a.pumps, p)
 	visit, flush := newSink(a.job.Secrets, keep.stream(stream), func(chunk []byte) {
 		if !quiet {
@@ -192,7 +204,7 @@ func (a *attempt) pump(fifo *os.File, stream string, keep *output, quiet bool) {
 	})
 	go func() {
 		defer close(p.done)
-		Pump(fifo, visit)
+		p.ended = Pump(fifo, visit)
 		flush()
 		_ = a.log.Flush(stream)
 	}()
@@ -263,7 +275,9 @@ func (a *attempt) until(ended <-chan error) bool {
 	var look <-chan time.Time
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	lasting := time.After(lookEvery)
+	lasts := time.NewTimer(shortTime)
+	defer lasts.Stop()
+	var child <-chan os.Signal
 	for a.cause == byItself {
 		if s.inbox == nil {
 			look = ticker.C // no worker looks for us any more
@@ -279,13 +293,34 @@ func (a *attempt) until(ended <-chan error) bool {
 			a.look()
 		case <-look:
 			a.look()
-		case <-lasting:
-			a.tellCode()
+		case <-lasts.C:
+			if child != nil {
+				a.tellCode()
+				continue
+			}
+			lasts.Reset(lookEvery)
+			a.settleIn()
+			wake, stop := childSignals()
+			defer stop()
+			child = wake
+			reapOrphans()
+		case <-child:
+			reapOrphans()
 		case m, open := <-s.inbox:
 			a.hear(m, open)
 		}
 	}
 	return false
+}
+
+// settleIn does what a process is worth that lasts longer than most: its number
+// is told, and the kills for want of memory are counted before there is its own.
+func (a *attempt) settleIn() {
+	a.ooms, _ = oomKills()
+	if a.process != nil {
+		a.slot.tell(fromSlot{PID: a.process.PID})
+		store.KillPoint("attempt.told")
+	}
 }
 
 func (a *attempt) look() {
@@ -361,8 +396,7 @@ func (a *attempt) stopAll(force <-chan struct{}) StopReport {
 func (a *attempt) drain() {
 	deadline := time.Now().Add(drainTime)
 	for _, p := range a.pumps {
-		_ = p.fifo.SetReadDeadline(deadline)
-		<-p.done
+		p.stopAt(deadline)
 	}
 }
 
@@ -382,8 +416,10 @@ func (a *attempt) describe(end *store.End, report StopReport) {
 	} else {
 		end.State, outcome = endedState(a.job, exit)
 		end.Result = outcome.Result
-		if n, limit := oomKills(); n > a.ooms && syscall.Signal(exit.Signal) == syscall.SIGKILL {
-			end.State.Message = oomMessage(limit)
+		if a.ooms >= 0 && syscall.Signal(exit.Signal) == syscall.SIGKILL {
+			if n, limit := oomKills(); n > a.ooms {
+				end.State.Message = oomMessage(limit)
+			}
 		}
 	}
 	end.Code = a.codeAtEnd(outcome)
@@ -491,17 +527,18 @@ func (a *attempt) close() {
 	}
 }
 
-// closePumps ends the reading, and makes room for the FIFOs of a next process.
+// closePumps ends the reading, and keeps the FIFOs for a next process where
+// nobody else does.
 func (a *attempt) closePumps() {
 	for _, p := range a.pumps {
 		// Without a process that holds the other end, the pump is over at once.
-		_ = p.fifo.SetReadDeadline(time.Now())
-		<-p.done
-		_ = p.fifo.Close()
+		p.stopAt(time.Now())
+		switch place := a.slot.place; {
+		case place.reads[p.name] != p.fifo: // an adopter's
+			_ = p.fifo.Close()
+		case !p.ended:
+			place.giveUp(p.name)
+		}
 	}
 	a.pumps = nil
-	if a.job.Pull != nil {
-		_ = os.Remove(filepath.Join(a.job.Folder, stdoutFifo))
-		_ = os.Remove(filepath.Join(a.job.Folder, stderrFifo))
-	}
 }

@@ -5,7 +5,9 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,8 +36,7 @@ func MakeFifo(path string) (Fifo, error) {
 	if err != nil {
 		return Fifo{}, err
 	}
-	// The reader is there, so this does not wait for one.
-	write, err := openDescriptor(path, unix.O_RDWR)
+	write, err := OpenFifoToWrite(path)
 	if err != nil {
 		return Fifo{}, errors.Join(err, read.Close())
 	}
@@ -47,6 +48,12 @@ func MakeFifo(path string) (Fifo, error) {
 // dead slot stopped.
 func OpenFifo(path string) (*os.File, error) {
 	return openDescriptor(path, unix.O_RDONLY|unix.O_NONBLOCK)
+}
+
+// OpenFifoToWrite opens the end of a child, which is open for reading too and
+// so waits for nobody.
+func OpenFifoToWrite(path string) (*os.File, error) {
+	return openDescriptor(path, unix.O_RDWR)
 }
 
 // openDescriptor opens without os.OpenFile, which would make the child's
@@ -63,11 +70,16 @@ func openDescriptor(path string, flags int) (*os.File, error) {
 	}
 }
 
+// firstBuffers are of pumpFirst bytes: a flow after another needs them.
+var firstBuffers = sync.Pool{New: func() any { return new([pumpFirst]byte) }}
+
 // Pump gives visit what the flow writes, until the last holder of the FIFO is
-// gone or the deadline of fifo passes. Either way all that was in the FIFO by
-// then has been given.
-func Pump(fifo *os.File, visit func(chunk []byte)) {
-	buf := make([]byte, pumpFirst)
+// gone (then it is true) or the deadline of fifo passes. Either way all that
+// was in the FIFO by then has been given.
+func Pump(fifo *os.File, visit func(chunk []byte)) (ended bool) {
+	first := firstBuffers.Get().(*[pumpFirst]byte)
+	defer firstBuffers.Put(first)
+	buf := first[:]
 	for {
 		n, err := fifo.Read(buf)
 		if n > 0 {
@@ -77,7 +89,7 @@ func Pump(fifo *os.File, visit func(chunk []byte)) {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				drain(fifo, buf, visit)
 			}
-			return
+			return errors.Is(err, io.EOF)
 		}
 		if n == len(buf) && n < pumpMost {
 			buf = make([]byte, pumpMost)

@@ -17,6 +17,7 @@ type hand struct {
 	owner   store.Owner // set when the slot has said that it stands ready
 	ready   bool
 	claimed *store.Claimed // what it does; nil while idle
+	ack     bool           // its end is recorded, and it has not been told yet
 	since   time.Time      // idle since
 	process *os.Process
 	conn    net.Conn
@@ -88,6 +89,17 @@ func (h *hand) tell(m toSlot) {
 	if err := h.send.Encode(m); err != nil && m.Job != nil {
 		_ = h.process.Kill()
 	}
+}
+
+// acknowledge tells the slot that its end is recorded, if it does not know.
+func (h *hand) acknowledge() {
+	if !h.ack {
+		return
+	}
+	h.ack = false
+	store.KillPoint("worker.acknowledging")
+	h.tell(toSlot{Ack: true})
+	store.KillPoint("worker.acknowledged")
 }
 
 // letGo ends an idle slot, and leaves a busy one to finish alone.

@@ -93,12 +93,3 @@ func listProcesses() ([]procInfo, error) {
 	}
 	return table, nil
 }
-
-func readNames(folder string) ([]string, error) {
-	dir, err := os.Open(folder)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	return dir.Readdirnames(-1)
-}

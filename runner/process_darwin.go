@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -34,6 +35,9 @@ func peek(pid int) (Exit, bool) {
 	}
 	return exitOf(unix.WaitStatus(row.Proc.P_xstat), unix.Rusage{}), true
 }
+
+// waitByHandle: macOS has none that the runtime polls.
+func (p *Process) waitByHandle(context.Context) bool { return false }
 
 // noChildren has nothing to ask: only processes that Start made are children.
 func noChildren() bool { return true }

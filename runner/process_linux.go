@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -103,6 +105,31 @@ func peek(pid int) (Exit, bool) {
 		status |= 0x80
 	}
 	return exitOf(status, usage), true
+}
+
+// waitByHandle waits for the end of the process, or of ctx, through the
+// runtime's poller: a signal costs several threads their sleep. It is false
+// where the kernel or a sandbox has no handles that can be polled.
+func (p *Process) waitByHandle(ctx context.Context) bool {
+	if _, ended := p.ended(); ended {
+		return true // and its number perhaps another's
+	}
+	fd, err := unix.PidfdOpen(p.PID, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return false
+	}
+	handle := os.NewFile(uintptr(fd), "process")
+	defer handle.Close()
+	defer context.AfterFunc(ctx, func() { _ = handle.SetReadDeadline(time.Now()) })()
+	conn, err := handle.SyscallConn()
+	if err != nil {
+		return false
+	}
+	err = conn.Read(func(uintptr) bool {
+		_, ended := p.ended()
+		return ended
+	})
+	return err == nil || ctx.Err() != nil
 }
 
 // noChildren is the kernel's word that this process has no child at all.

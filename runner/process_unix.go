@@ -147,22 +147,34 @@ func inFolder(dir, path string) string {
 }
 
 // Wait waits until the flow's process has ended, and says how, but leaves its
-// zombie for Reap. Meanwhile it reaps the orphans that came to this process.
+// zombie for Reap.
 func (p *Process) Wait(ctx context.Context) (Exit, error) {
+	if !p.waitByHandle(ctx) {
+		p.waitBySignals(ctx)
+	}
+	exit, ended := p.ended()
+	switch {
+	case !ended:
+		return Exit{}, ctx.Err()
+	case exit.Code < 0:
+		return exit, ErrNoStatus
+	}
+	return exit, nil
+}
+
+// waitBySignals is for systems without handles of processes.
+func (p *Process) waitBySignals(ctx context.Context) {
 	wake, stop := childSignals()
 	defer stop()
 	for {
-		if exit, ended := p.ended(); ended {
-			if exit.Code < 0 {
-				return exit, ErrNoStatus
-			}
-			return exit, nil
+		if _, ended := p.ended(); ended {
+			return
 		}
 		reapOrphans()
 		select {
 		case <-wake:
 		case <-ctx.Done():
-			return Exit{}, ctx.Err()
+			return
 		}
 	}
 }

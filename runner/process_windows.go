@@ -19,6 +19,10 @@ func Start(Spec) (*Process, error) { return nil, ErrUnsupported }
 // Wait is not supported on Windows.
 func (p *Process) Wait(context.Context) (Exit, error) { return Exit{}, ErrUnsupported }
 
+func childSignals() (<-chan os.Signal, func()) { return nil, func() {} }
+
+func reapOrphans() {}
+
 // Reap is not supported on Windows.
 func (p *Process) Reap() Exit { return Exit{} }
 
@@ -52,8 +56,11 @@ func MakeFifo(string) (Fifo, error) { return Fifo{}, ErrUnsupported }
 // OpenFifo is not supported on Windows.
 func OpenFifo(string) (*os.File, error) { return nil, ErrUnsupported }
 
+// OpenFifoToWrite is not supported on Windows.
+func OpenFifoToWrite(string) (*os.File, error) { return nil, ErrUnsupported }
+
 // Pump is not supported on Windows.
-func Pump(*os.File, func([]byte)) {}
+func Pump(*os.File, func([]byte)) bool { return false }
 
 func surviveFileSizeSignal() {}
 

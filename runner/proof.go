@@ -77,7 +77,7 @@ func AttemptFolder(folder string, run store.ID, attempt int) string {
 
 // makeFolders makes what stands beside the database, for its owner alone.
 func makeFolders(folder string) error {
-	for _, name := range []string{"locks", "bells", "runs", "logs"} {
+	for _, name := range []string{"locks", "bells", "runs", "spare", "logs"} {
 		if err := os.MkdirAll(filepath.Join(folder, name), 0o700); err != nil {
 			return err
 		}

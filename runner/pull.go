@@ -262,7 +262,6 @@ func (a *attempt) exec(c command) (out output, err error) {
 	if err := a.launch(Spec{Argv: c.argv, Env: c.env, Dir: c.dir}, &out, c.quiet); err != nil {
 		return out, err
 	}
-	a.slot.tell(fromSlot{PID: a.process.PID})
 	report := a.wait()
 	a.drain()
 	if a.cause != byItself {

@@ -8,7 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -22,8 +22,8 @@ import (
 // toSlot is what a worker says.
 type toSlot struct {
 	Job *Job `json:"job,omitempty"`
-	// Ack says that the end of that attempt is in the database, or never will
-	// be, because somebody else has taken the run.
+	// Ack says that the end of the last attempt is in the database, or never
+	// will be, because somebody else has taken the run.
 	Ack bool `json:"ack,omitempty"`
 	// Cancel says that the run is Cancelling.
 	Cancel bool `json:"cancel,omitempty"`
@@ -55,6 +55,8 @@ type slot struct {
 	control net.Conn
 	send    *json.Encoder
 	inbox   chan toSlot // closed when the worker is gone
+	next    *Job        // came with the word that the last end is recorded
+	place   *workplace
 	bell    *Bell
 	term    chan os.Signal
 	// checkout is what the last run found out of its code.
@@ -77,6 +79,8 @@ func (s *slot) run(id store.ID, control *os.File) (err error) {
 	// The worker's terminal is not ours: its Ctrl-C and its end do not reach
 	// the flows. They are caught, not ignored: a flow would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGHUP)
+	// One thing is done at a time; more threads would only wake each other.
+	runtime.GOMAXPROCS(1)
 	// SIGTERM means us.
 	s.term = make(chan os.Signal, 1)
 	signal.Notify(s.term, syscall.SIGTERM)
@@ -108,6 +112,8 @@ func (s *slot) run(id store.ID, control *os.File) (err error) {
 	if err := control.Close(); err != nil {
 		return err
 	}
+	s.place = newWorkplace(s.folder, id)
+	defer s.place.remove()
 	s.send = json.NewEncoder(s.control)
 	s.inbox = make(chan toSlot)
 	go s.listen()
@@ -149,6 +155,12 @@ func (s *slot) tell(m fromSlot) bool {
 // serve takes jobs until the worker is gone or the slot is told to end.
 func (s *slot) serve() {
 	for {
+		for s.next != nil {
+			job := *s.next
+			if s.next = nil; !s.attempt(job) {
+				return
+			}
+		}
 		select {
 		case <-s.term:
 			return
@@ -157,9 +169,7 @@ func (s *slot) serve() {
 			if !open {
 				return
 			}
-			if m.Job != nil && !s.attempt(*m.Job) {
-				return
-			}
+			s.next = m.Job
 		}
 	}
 }
@@ -167,26 +177,17 @@ func (s *slot) serve() {
 // attempt does one job to its recorded end. It is true where the slot can be
 // given another.
 func (s *slot) attempt(job Job) (again bool) {
-	a := &attempt{slot: s, job: job}
+	a := &attempt{slot: s, job: job, ooms: -1}
 	end, clean := a.run()
 	store.KillPoint("attempt.reporting")
 	heard := s.record(end, clean)
 	store.KillPoint("attempt.recorded")
 	// What is in the database is no longer needed beside it.
-	removeFolder(job.Folder)
+	if s.place.putAway(); job.Adopt {
+		_ = os.RemoveAll(job.Folder)
+	}
 	store.KillPoint("attempt.cleaned")
 	return clean && heard
-}
-
-// removeFolder removes an attempt's folder, by the names that it is likely to
-// hold: the next job may be waiting, and listing a folder costs more.
-func removeFolder(folder string) {
-	for _, name := range []string{parametersFile, outcomeFile, stdoutFifo, stderrFifo} {
-		_ = os.Remove(filepath.Join(folder, name))
-	}
-	if os.Remove(folder) != nil {
-		_ = os.RemoveAll(folder)
-	}
 }
 
 // record has the worker write the end; without an answer in time, or without
@@ -230,6 +231,7 @@ func (s *slot) acknowledged(within time.Duration) bool {
 				return false
 			}
 			if m.Ack {
+				s.next = m.Job
 				return true
 			}
 		case <-timeout:

@@ -14,7 +14,7 @@ import (
 const staleAfter = time.Minute
 
 // sweepFolder removes what killed processes left: lock files, bells and the
-// folders of attempts.
+// folders of attempts and slots.
 func sweepFolder(folder string, live []store.Run) {
 	sweepLocks(folder, live)
 	sweepAttempts(filepath.Join(folder, "runs"), live)
@@ -48,6 +48,7 @@ func sweepLocks(folder string, live []store.Run) {
 		}
 		// Without the file the recorded process decides, which is gone as well.
 		_ = os.Remove(BellPath(bellFolder(folder), id))
+		_ = os.RemoveAll(sparePath(folder, id))
 		_ = os.Remove(path)
 	}
 }

@@ -217,6 +217,9 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	for i, c := range result.Claimed {
 		started[i] = w.handOut(ready[i], c)
 	}
+	for _, h := range w.hands {
+		h.acknowledge()
+	}
 	// What is shown waits for what is to run.
 	for _, n := range ended {
 		w.notifyEnd(ctx, n)
@@ -287,21 +290,21 @@ func (w *Worker) grow(used int) error {
 	return nil
 }
 
-// acknowledge tells the slots that their ends are recorded, and gives what is
-// to be shown of them, and whether there are hooks to be told. An end whose run somebody else has taken is done too.
+// acknowledge frees the slots whose ends are recorded, and gives what is to be
+// shown of them, and whether there are hooks to be told. They are told with
+// their next job, or after all jobs. An end whose run somebody else has taken is
+// done too.
 func (w *Worker) acknowledge() (ended []Notice, hooks bool) {
 	for _, end := range w.ends {
 		for _, h := range w.hands {
 			if h.claimed == nil || h.claimed.Run.ID != end.Run {
 				continue
 			}
-			store.KillPoint("worker.acknowledging")
-			h.tell(toSlot{Ack: true})
-			store.KillPoint("worker.acknowledged")
 			ended = append(ended, Notice{Run: h.claimed.Run, Attempt: h.claimed.Attempt, End: &end})
 			hooks = hooks || h.claimed.Hooks
-			h.claimed, h.since = nil, time.Now()
+			h.claimed, h.since, h.ack = nil, time.Now(), true
 			if !w.again[end.Run] {
+				h.acknowledge()
 				h.ready = false
 				h.letGo()
 			}
@@ -327,7 +330,8 @@ func (w *Worker) handOut(h *hand, c store.Claimed) Notice {
 	h.claimed = &c
 	job := w.Maker.Job(c)
 	store.KillPoint("worker.handing")
-	h.tell(toSlot{Job: &job})
+	h.tell(toSlot{Job: &job, Ack: h.ack})
+	h.ack = false
 	store.KillPoint("worker.handed")
 	return Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log}
 }

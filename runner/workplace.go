@@ -1,0 +1,144 @@
+package runner
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"runnel/store"
+)
+
+// workplace is the folder of a slot's attempts, with their parameters and
+// FIFOs. It goes from one attempt to the next by a new name alone: to make and
+// to remove its files takes longer than a short flow does.
+type workplace struct {
+	spare  string              // its name between two attempts
+	folder string              // its name now; "" where there is none
+	reads  map[string]*os.File // our ends of its FIFOs, by name
+}
+
+func newWorkplace(folder string, slot store.ID) *workplace {
+	return &workplace{spare: sparePath(folder, slot.String()), reads: map[string]*os.File{}}
+}
+
+// sparePath is where a slot keeps its workplace while it idles, away from the
+// folders that are swept when no run is theirs.
+func sparePath(folder, slot string) string { return filepath.Join(folder, "spare", slot) }
+
+// become makes it the folder of an attempt. What stands there is of an attempt
+// of that number which was lost before it began.
+func (w *workplace) become(folder string) error {
+	if w.folder != "" {
+		err := os.Rename(w.folder, folder)
+		if errors.Is(err, os.ErrExist) {
+			err = errors.Join(os.RemoveAll(folder), os.Rename(w.folder, folder))
+		}
+		if err == nil {
+			w.folder = folder
+			return nil
+		}
+		w.remove() // somebody cleaned up by hand
+	}
+	if err := os.MkdirAll(filepath.Dir(folder), 0o700); err != nil {
+		return err
+	}
+	err := os.Mkdir(folder, 0o700)
+	if errors.Is(err, os.ErrExist) {
+		err = errors.Join(os.RemoveAll(folder), os.Mkdir(folder, 0o700))
+	}
+	if err == nil {
+		w.folder = folder
+	}
+	return err
+}
+
+// parameters writes the file of them. It is never cut to nothing on the way:
+// file systems that guard against half-replaced files then write it to the
+// disk at once.
+func (w *workplace) parameters(content []byte) error {
+	file, err := os.OpenFile(filepath.Join(w.folder, parametersFile), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if info, statErr := file.Stat(); err == nil && statErr == nil && info.Size() > int64(len(content)) {
+		err = file.Truncate(int64(len(content)))
+	}
+	return errors.Join(err, file.Close())
+}
+
+// fifo gives the ends of a FIFO of that name, which is made where there is none.
+func (w *workplace) fifo(name string) (Fifo, error) {
+	path := filepath.Join(w.folder, name)
+	read := w.reads[name]
+	if read == nil {
+		f, err := MakeFifo(path)
+		if err == nil {
+			w.reads[name] = f.Read
+		}
+		return f, err
+	}
+	if err := read.SetReadDeadline(time.Time{}); err != nil {
+		return Fifo{}, err
+	}
+	write, err := OpenFifoToWrite(path)
+	return Fifo{Read: read, Write: write}, err
+}
+
+// giveUp parts with a FIFO that somebody may still write to, to make room for
+// another of its name.
+func (w *workplace) giveUp(name string) {
+	if read := w.reads[name]; read != nil {
+		_ = read.Close()
+		_ = os.Remove(filepath.Join(w.folder, name))
+		delete(w.reads, name)
+	}
+}
+
+// putAway keeps the folder for the next attempt where nothing of this one is
+// left in it, and nobody has its FIFOs open; else it goes.
+func (w *workplace) putAway() {
+	if w.folder == "" {
+		return
+	}
+	_ = os.Remove(filepath.Join(w.folder, outcomeFile))
+	if w.clean() && os.Rename(w.folder, w.spare) == nil {
+		w.folder = w.spare
+		return
+	}
+	w.remove()
+}
+
+func (w *workplace) clean() bool {
+	names, err := readNames(w.folder)
+	if err != nil || len(w.reads) < 2 {
+		return false
+	}
+	for _, name := range names {
+		if name != parametersFile && w.reads[name] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// remove parts with the whole folder.
+func (w *workplace) remove() {
+	for name := range w.reads {
+		w.giveUp(name)
+	}
+	if w.folder != "" {
+		_ = os.RemoveAll(w.folder)
+	}
+	w.folder = ""
+}
+
+func readNames(folder string) ([]string, error) {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return dir.Readdirnames(-1)
+}
