@@ -36,7 +36,7 @@ func (t *workerTerminal) notify(n runner.Notice) {
 	case n.End == nil:
 		text := n.Run.Name + " started" + of(n.Run)
 		t.line(t.entry("run_started", &n.Run, text), t.stamp()+"  "+text)
-		if t.streamsOutput(n.Run) {
+		if streamsOutput(n.Variables) {
 			f := &follower{}
 			f.start(t.ctx, n.Log, t.output(n.Run))
 			t.streams[n.Run.ID] = f
@@ -136,13 +136,7 @@ func of(run store.Run) string {
 }
 
 // streamsOutput follows the job variable stream_output: true unless it says no.
-func (t *workerTerminal) streamsOutput(run store.Run) bool {
-	layers := []store.Values{run.JobVariables}
-	if run.Deployment != nil {
-		if d, err := t.store.Deployment(t.ctx, *run.Deployment); err == nil {
-			layers = append([]store.Values{d.JobVariables}, layers...)
-		}
-	}
+func streamsOutput(layers []store.Values) bool {
 	v, err := store.MergeJobVariables(layers...)
 	return err != nil || v.StreamOutput == nil || *v.StreamOutput // an error: it is a template's, known when it runs
 }

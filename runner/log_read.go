@@ -16,6 +16,8 @@ const (
 	// readSize holds several of the longest records, and keeps a reader's
 	// memory flat however long the log is.
 	readSize = 256 << 10
+	// readFirst is enough for most logs: a worker follows one a run.
+	readFirst = 8 << 10
 
 	// A follower looks again soon while output comes, and seldom when none does.
 	pollFirst = 10 * time.Millisecond
@@ -192,7 +194,7 @@ type logReader struct {
 }
 
 func newLogReader(file io.ReaderAt, from int64) *logReader {
-	return &logReader{file: file, offset: from, buf: make([]byte, readSize)}
+	return &logReader{file: file, offset: from, buf: make([]byte, readFirst)}
 }
 
 func (r *logReader) readAll(visit func(Record) error) error {
@@ -226,12 +228,18 @@ func (r *logReader) read(visit func(Record) error) (bool, error) {
 		r.offset += int64(end) + 1
 		rest = rest[end+1:]
 	}
-	if len(rest) == len(r.buf) { // no record is that long
+	found := len(rest) < n
+	switch {
+	case n < len(r.buf):
+	case len(r.buf) < readSize:
+		r.buf = make([]byte, readSize)
+		return true, nil
+	case !found: // no record is that long
 		r.torn = true
-		r.offset += int64(len(rest))
+		r.offset += int64(n)
 		return true, nil
 	}
-	return len(rest) < n, nil
+	return found, nil
 }
 
 func (r *logReader) parse(line []byte) (Record, bool) {

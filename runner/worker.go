@@ -67,6 +67,8 @@ type Notice struct {
 	Run     store.Run
 	Attempt int
 	Log     string     // path, when it starts
+	// Variables are the job variables that it starts with, the run's last.
+	Variables []store.Values
 	End     *store.End // when it ended
 	Text    string     // anything else
 }
@@ -222,7 +224,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	}
 	// What is shown waits for what is to run.
 	for _, n := range ended {
-		w.notifyEnd(ctx, n)
+		w.notifyEnd(ctx, n, result.Left)
 	}
 	for _, n := range started {
 		w.Notify(n)
@@ -316,13 +318,17 @@ func (w *Worker) acknowledge() (ended []Notice, hooks bool) {
 }
 
 // notifyEnd shows an end as the database has it: a retry is no end.
-func (w *Worker) notifyEnd(ctx context.Context, n Notice) {
-	run, err := w.Store.RunByID(ctx, n.Run.ID)
-	if err != nil {
-		run = n.Run
-		run.State = n.End.State
+func (w *Worker) notifyEnd(ctx context.Context, n Notice, left map[store.ID]store.State) {
+	state, known := left[n.Run.ID]
+	if !known {
+		state = n.End.State
+		if run, err := w.Store.RunByID(ctx, n.Run.ID); err == nil {
+			n.Run, state = run, run.State
+		}
+	} else if state.Type.Terminal() {
+		n.Run.EndTime = &state.Timestamp
 	}
-	n.Run = run
+	n.Run.State = state
 	w.Notify(n)
 }
 
@@ -333,7 +339,12 @@ func (w *Worker) handOut(h *hand, c store.Claimed) Notice {
 	h.tell(toSlot{Job: &job, Ack: h.ack})
 	h.ack = false
 	store.KillPoint("worker.handed")
-	return Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log}
+	n := Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log}
+	if c.Deployment != nil {
+		n.Variables = append(n.Variables, c.Deployment.JobVariables)
+	}
+	n.Variables = append(n.Variables, c.Run.JobVariables)
+	return n
 }
 
 // hearAll takes what else the slots have said, so that one transaction

@@ -45,6 +45,7 @@ type queueCursor struct {
 	due      int64 // the last that was read
 	lastID   ID
 	page     []dueRun
+	size     int // of the next page
 	ended    bool
 }
 
@@ -54,13 +55,17 @@ type dueRun struct {
 	settled        bool // it is no tick that shall not run any more
 }
 
-// claimPage is how many due runs of a queue are read at once.
+// claimPage is how many due runs of a queue are read at once. The first page
+// has what the slots can take, and a few more; each next one twice as many.
 const claimPage = 64
 
 func (t *tx) claim(r Round, result *RoundResult) error {
 	c, err := t.newChooser(r.Worker)
 	if err != nil {
 		return err
+	}
+	for _, q := range c.queues {
+		q.size = min(len(r.Owners)+4, claimPage)
 	}
 	if c.until = t.now; !r.Until.IsZero() {
 		c.until = min(t.now, micros(r.Until))
@@ -429,9 +434,9 @@ func (c *chooser) fill(q *queueCursor) (err error) {
 		return nil
 	}
 	q.page, err = collect(c.t.ctx, c.t, func(r row) (d dueRun, err error) {
-		return d, r.Scan(&d.due, &d.id, &d.deployment)
+		return d, r.Scan(&d.due, &d.id, &d.deployment, &d.settled)
 	}, `
-		SELECT due, id, deployment_id
+		SELECT due, id, deployment_id, scheduled_for IS NULL
 		  FROM flow_run INDEXED BY flow_run_due
 		 WHERE state_type = 'SCHEDULED'
 		   AND work_queue_id = ?1
@@ -439,11 +444,12 @@ func (c *chooser) fill(q *queueCursor) (err error) {
 		   AND (due, id) > (?3, ?4)
 		   AND coalesce(deployment_id, x'') NOT IN (SELECT unhex(value) FROM json_each(?5))
 		 ORDER BY due, id
-		 LIMIT ?6`, q.id, c.until, q.due, q.lastID[:], asJSON(c.blocked), claimPage)
+		 LIMIT ?6`, q.id, c.until, q.due, q.lastID[:], asJSON(c.blocked), q.size)
 	if err != nil {
 		return fmt.Errorf("look for due runs: %w", err)
 	}
-	q.ended = len(q.page) < claimPage
+	q.ended = len(q.page) < q.size
+	q.size = min(2*q.size, claimPage)
 	if n := len(q.page); n > 0 {
 		q.due, q.lastID = q.page[n-1].due, q.page[n-1].id
 	}

@@ -57,12 +57,15 @@ type RoundResult struct {
 	Ring []Owner
 	// Superseded are the ends whose run had been taken by somebody else.
 	Superseded []End
+	// Left is how the runs of the other ends were left, unless they were
+	// recorded already.
+	Left map[ID]State
 }
 
 // Claim is one round of a worker, in one transaction.
 func (s *Store) Claim(ctx context.Context, r Round) (result RoundResult, err error) {
 	err = s.update(ctx, func(t *tx) error {
-		result = RoundResult{}
+		result = RoundResult{Left: map[ID]State{}}
 		for _, p := range r.Pids {
 			if _, err := t.exec("UPDATE attempt SET pid = ? WHERE run_id = ? AND attempt = ? AND end_time IS NULL",
 				p.PID, p.Run, p.Attempt); err != nil {
@@ -76,11 +79,14 @@ func (s *Store) Claim(ctx context.Context, r Round) (result RoundResult, err err
 			}
 		}
 		for _, end := range r.Ends {
-			err := t.end(end, "worker "+r.Worker.Name)
-			if errors.Is(err, ErrSuperseded) {
+			state, err := t.endBy(end, "worker "+r.Worker.Name, end.Fence)
+			switch {
+			case errors.Is(err, ErrSuperseded):
 				result.Superseded = append(result.Superseded, end)
-			} else if err != nil {
+			case err != nil:
 				return err
+			case state != nil:
+				result.Left[end.Run] = *state
 			}
 		}
 		if r.NoClaim {
@@ -131,10 +137,7 @@ func (t *tx) recordStart(c Claimed, worker string) error {
 	if worker != "" {
 		who = "worker " + worker
 	}
-	if err := t.addEvent(c.Run.ID, NewState(Pending, ""), c.Attempt, who); err != nil {
-		return err
-	}
-	return t.addEvent(c.Run.ID, NewState(Running, ""), c.Attempt, who)
+	return t.addStartEvents(c.Run.ID, c.Attempt, who)
 }
 
 // logName is logs' order on disk: a folder a day, a file an attempt.
@@ -211,14 +214,17 @@ type End struct {
 // End records the end of an attempt. A write repeated after a lost answer is
 // done when the row already says so.
 func (s *Store) End(ctx context.Context, e End, who string) error {
-	return s.update(ctx, func(t *tx) error { return t.end(e, who) })
+	return s.update(ctx, func(t *tx) error {
+		_, err := t.endBy(e, who, e.Fence)
+		return err
+	})
 }
 
 // Settle records an end on behalf of an owner that is proven dead, and takes
 // the run from it: whatever the owner still sends changes nothing.
 func (s *Store) Settle(ctx context.Context, e End, who string) error {
 	return s.update(ctx, func(t *tx) error {
-		if err := t.endBy(e, who, e.Fence+1); err != nil {
+		if _, err := t.endBy(e, who, e.Fence+1); err != nil {
 			return err
 		}
 		_, err := t.exec("UPDATE flow_run SET fence = fence + 1 WHERE id = ? AND fence = ?", e.Run, e.Fence)
@@ -226,20 +232,20 @@ func (s *Store) Settle(ctx context.Context, e End, who string) error {
 	})
 }
 
-func (t *tx) end(e End, who string) error { return t.endBy(e, who, e.Fence) }
-
 // endBy ends an attempt under the fence of whoever ends it: the attempt keeps
 // it, so that a write repeated is told from one of an owner that was shut out.
-func (t *tx) endBy(e End, who string, fence int64) error {
-	run, err := scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", e.Run))
+// It gives the state in which the run is left, nil where that was recorded
+// already.
+func (t *tx) endBy(e End, who string, fence int64) (*State, error) {
+	run, err := t.held(e.Run)
 	if errors.Is(err, sql.ErrNoRows) {
-		return ErrSuperseded
+		return nil, ErrSuperseded
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if run.Fence != e.Fence || !run.State.Type.Live() {
-		return t.endedAlready(e, fence)
+		return nil, t.endedAlready(e, fence)
 	}
 	if !e.State.Type.Terminal() {
 		// A word that is no end must not hold up the ends of other runs.
@@ -249,16 +255,26 @@ func (t *tx) endBy(e End, who string, fence int64) error {
 		e.State = cancelledState(e)
 	}
 	if err := t.endAttempt(e, fence); err != nil {
-		return err
+		return nil, err
 	}
 	if err := t.addSteps(e, run.State, who); err != nil {
-		return err
+		return nil, err
 	}
-	next, due, err := t.afterEnd(run, e)
+	next, due, err := t.afterEnd(e)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return t.leave(run, next, due, e.Attempt, who)
+	next.Timestamp = instant(t.now)
+	return &next, t.leave(run, next, due, e.Attempt, who)
+}
+
+// held reads of a run what its end needs, at a fraction of the whole's cost.
+func (t *tx) held(id ID) (run Run, err error) {
+	var due int64
+	err = t.QueryRowContext(t.ctx, "SELECT name, state_type, state_name, due, fence FROM flow_run WHERE id = ?", id).
+		Scan(&run.Name, &run.State.Type, &run.State.Name, &due, &run.Fence)
+	run.ID, run.Due = id, instant(due)
+	return run, err
 }
 
 // endedAlready tells a repeated write from one that came too late.
@@ -314,10 +330,16 @@ func nullJSON(raw json.RawMessage) any {
 
 // afterEnd is the run's next state: the attempt's own, or Scheduled again
 // while its budget of retries lasts.
-func (t *tx) afterEnd(run Run, e End) (State, int64, error) {
-	var failures, crashes int
-	err := t.QueryRowContext(t.ctx, "SELECT failures, crashes FROM flow_run WHERE id = ?", run.ID).Scan(&failures, &crashes)
+func (t *tx) afterEnd(e End) (State, int64, error) {
+	if e.State.Type != Failed && e.State.Type != Crashed {
+		return e.State, 0, nil
+	}
+	run, err := scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", e.Run))
 	if err != nil {
+		return State{}, 0, err
+	}
+	var failures, crashes int
+	if err := t.QueryRowContext(t.ctx, "SELECT failures, crashes FROM flow_run WHERE id = ?", run.ID).Scan(&failures, &crashes); err != nil {
 		return State{}, 0, err
 	}
 	budget, err := t.budget(run)

@@ -21,13 +21,17 @@ type Event struct {
 // come from the clocks of several processes: one that would not be the last,
 // after a clock was set back, is made so.
 func (t *tx) addEvent(run ID, state State, attempt int, who string) error {
+	return t.addEventAt(t.now, run, state, attempt, who)
+}
+
+func (t *tx) addEventAt(at int64, run ID, state State, attempt int, who string) error {
 	id := NewID()
 	for {
 		n, err := t.exec(`
 			INSERT INTO event (run_id, id, time, state_type, state_name, message, attempt, who)
 			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
 			 WHERE NOT EXISTS (SELECT 1 FROM event WHERE run_id = ?1 AND id >= ?2)`,
-			run, id, t.now, state.Type, state.Name, state.Message, attempt, who)
+			run, id, at, state.Type, state.Name, state.Message, attempt, who)
 		if err != nil || n == 1 {
 			return err
 		}
@@ -49,15 +53,30 @@ type StepEnd struct {
 // time when it ended. The run stays in its state.
 func (t *tx) addSteps(e End, state State, who string) error {
 	for _, step := range e.Steps {
-		_, err := t.exec(`
-			INSERT INTO event (run_id, id, time, state_type, state_name, message, attempt, who)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			e.Run, NewID(), micros(step.Time), state.Type, state.Name, step.Message, e.Attempt, who)
-		if err != nil {
+		state.Message = step.Message
+		if err := t.addEventAt(micros(step.Time), e.Run, state, e.Attempt, who); err != nil {
 			return fmt.Errorf("record its steps: %w", err)
 		}
 	}
 	return nil
+}
+
+// addStartEvents appends the two that a claim makes at once, in one statement
+// where no clock was set back.
+func (t *tx) addStartEvents(run ID, attempt int, who string) error {
+	n, err := t.exec(`
+		INSERT INTO event (run_id, id, time, state_type, state_name, message, attempt, who)
+		SELECT ?1, e.column1, ?4, e.column2, e.column3, '', ?5, ?6
+		  FROM (VALUES (?2, 'PENDING', 'Pending'), (?3, 'RUNNING', 'Running')) e
+		 WHERE NOT EXISTS (SELECT 1 FROM event WHERE run_id = ?1 AND id >= ?2)`,
+		run, NewID(), NewID(), t.now, attempt, who)
+	if err != nil || n == 2 {
+		return err
+	}
+	if err := t.addEvent(run, NewState(Pending, ""), attempt, who); err != nil {
+		return err
+	}
+	return t.addEvent(run, NewState(Running, ""), attempt, who)
 }
 
 // Events is a run's whole history, oldest first.

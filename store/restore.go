@@ -161,7 +161,8 @@ func (t *tx) crashLive(r *Restored) error {
 	}
 	for _, run := range live {
 		end := End{Run: run.ID, Attempt: run.RunCount, Fence: run.Fence, State: NewState(Crashed, restoredRunning)}
-		if err := errors.Join(t.endBy(end, "restore", run.Fence+1), t.raiseFence(run)); err != nil {
+		_, err := t.endBy(end, "restore", run.Fence+1)
+		if err := errors.Join(err, t.raiseFence(run)); err != nil {
 			return err
 		}
 	}
