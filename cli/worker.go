@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -53,6 +54,9 @@ func (c workerStartCmd) Run(a *app) error {
 		return err
 	}
 	s.Patient = true
+	// A worker does one short thing after another: with more threads at hand the
+	// runtime wakes some for each, which takes from the flows what it gives nobody.
+	runtime.GOMAXPROCS(1)
 	if err := c.ensurePool(a, s); err != nil {
 		return err
 	}

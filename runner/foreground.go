@@ -73,7 +73,7 @@ func (f Foreground) attempt(ctx context.Context, stops <-chan os.Signal, start f
 	}
 	h.claimed = &claimed
 	work := f.Maker.Job(claimed)
-	h.tell(toSlot{Job: &work})
+	h.give(work)
 	f.Started(claimed.Run, work.Log)
 	if err := f.wait(ctx, h, events, stops); err != nil {
 		return claimed.Run, err

@@ -18,6 +18,7 @@ type hand struct {
 	ready   bool
 	claimed *store.Claimed // what it does; nil while idle
 	ack     bool           // its end is recorded, and it has not been told yet
+	env     []string       // of the last job that it was told
 	since   time.Time      // idle since
 	process *os.Process
 	conn    net.Conn
@@ -81,6 +82,16 @@ func (h *hand) hello(p Proof) {
 // tellTime bounds how long a message may wait for the other side to read: one
 // that was stopped (SIGSTOP) shall hold nobody up.
 const tellTime = time.Second
+
+// give tells the slot its job: of the environment, which is most of it, what
+// differs from that of its last one.
+func (h *hand) give(job Job) {
+	env := job.Env
+	job.Env, job.OldEnv = changedEnv(h.env, env)
+	h.env = env
+	h.tell(toSlot{Job: &job, Ack: h.ack})
+	h.ack = false
+}
 
 // tell says something to the slot. One that is gone is noticed by listen; one
 // that does not take its job is killed, and the job goes to another.

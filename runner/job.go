@@ -14,11 +14,15 @@ import (
 
 // Job is what a slot is told: all that one attempt needs.
 type Job struct {
-	Run        store.ID        `json:"run"`
-	Attempt    int             `json:"attempt"`
-	Fence      int64           `json:"fence"`
-	Argv       []string        `json:"argv"`
-	Env        []string        `json:"env"` // NAME=value, each name once
+	Run     store.ID `json:"run"`
+	Attempt int      `json:"attempt"`
+	Fence   int64    `json:"fence"`
+	Argv    []string `json:"argv"`
+	Env     []string `json:"env"` // NAME=value, each name once, in order
+	// OldEnv says, on the way to a slot, which places of its last job's Env go
+	// between those of Env: the numbers of the first and of the one behind the
+	// last, for each stretch of them.
+	OldEnv     []int           `json:"old_env,omitempty"`
 	Dir        string          `json:"dir"`
 	Log        string          `json:"log"`    // path
 	Folder     string          `json:"folder"` // of the attempt
@@ -369,4 +373,34 @@ func (e environment) list() []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// changedEnv gives what is new in an environment, and the stretches of the old
+// one that stay. Both are in order.
+func changedEnv(old, env []string) (changed []string, stay []int) {
+	i := 0
+	for _, pair := range env {
+		for i < len(old) && old[i] < pair {
+			i++
+		}
+		switch {
+		case i == len(old) || old[i] != pair:
+			changed = append(changed, pair)
+		case len(stay) > 0 && stay[len(stay)-1] == i:
+			stay[len(stay)-1]++
+		default:
+			stay = append(stay, i, i+1)
+		}
+	}
+	return changed, stay
+}
+
+// wholeEnv is the reverse of changedEnv.
+func wholeEnv(old, changed []string, stay []int) []string {
+	env := slices.Clone(changed)
+	for ; len(stay) >= 2; stay = stay[2:] {
+		env = append(env, old[stay[0]:stay[1]]...)
+	}
+	slices.Sort(env)
+	return env
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -116,6 +117,7 @@ func FollowLog(ctx context.Context, path string, from int64, done func() bool, v
 			return f.reader.offset, ctx.Err()
 		case found:
 			poll, last = pollFirst, false
+			runtime.Gosched() // a flow that prints without end is no reason for others to wait
 			continue
 		case last:
 			return f.reader.offset, nil

@@ -121,7 +121,7 @@ func adoptRun(ctx context.Context, s *store.Store, run store.Run, a store.Attemp
 	job.Timeout, job.Grace, job.Started = p.limit(), graceOf(layers), a.StartTime
 	// What cannot be read any more cannot be hidden; the run is looked after.
 	_, _ = Maker{Store: s}.give(&job, &p, layers)
-	h.tell(toSlot{Job: &job})
+	h.give(job)
 	store.KillPoint("adopt.handed")
 	return nil
 }

@@ -132,10 +132,15 @@ func (s *slot) run(id store.ID, control *os.File) (err error) {
 func (s *slot) listen() {
 	defer close(s.inbox)
 	decoder := json.NewDecoder(s.control)
+	var env []string
 	for {
 		var m toSlot
 		if err := decoder.Decode(&m); err != nil {
 			return
+		}
+		if m.Job != nil {
+			env = wholeEnv(env, m.Job.Env, m.Job.OldEnv)
+			m.Job.Env, m.Job.OldEnv = env, nil
 		}
 		s.inbox <- m
 	}

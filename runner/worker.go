@@ -51,6 +51,8 @@ type Worker struct {
 	rung     bool      // since the last claim: what fell due need not be looked for
 	next     time.Time // when a run falls due, as the last look or claim saw it; zero: none
 	pruner   pruner
+	round    time.Time // when the last transaction was over
+	alone    int       // rounds to come in which no end waits for others
 }
 
 // mode is how far a worker is on its way out.
@@ -66,11 +68,11 @@ const (
 type Notice struct {
 	Run     store.Run
 	Attempt int
-	Log     string     // path, when it starts
+	Log     string // path, when it starts
 	// Variables are the job variables that it starts with, the run's last.
 	Variables []store.Values
-	End     *store.End // when it ended
-	Text    string     // anything else
+	End       *store.End // when it ended
+	Text      string     // anything else
 }
 
 // Run works until the context ends (leave at once; the slots finish), or a
@@ -86,6 +88,7 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
+		w.gather(ctx)
 		err := w.trouble(w.runOnce(ctx))
 		if ctx.Err() != nil {
 			return nil // the slots finish
@@ -211,7 +214,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	if err != nil {
 		return w.claimError(err)
 	}
-	w.wrote, w.rung = true, false
+	w.wrote, w.rung, w.round = true, false, time.Now()
 	w.next = result.Next
 	w.overcome(&w.storage)
 	ended, hooks := w.acknowledge()
@@ -240,6 +243,43 @@ func (w *Worker) runOnce(ctx context.Context) error {
 		return w.grow(len(result.Claimed))
 	}
 	return nil
+}
+
+const (
+	// gatherTime is how long ends that were reported wait for more, so that one
+	// transaction records them. A short flow takes as long.
+	gatherTime = 500 * time.Microsecond
+	// busyRounds is how soon a round follows the last where flows are that short.
+	busyRounds = 5 * time.Millisecond
+	// gatherAgain is how many rounds gathering is left out when nothing came of it.
+	gatherAgain = 4
+)
+
+// gather waits for the ends of half the slots where ends come fast: what a
+// transaction costs by itself is then shared, and the cores have other runs to do.
+func (w *Worker) gather(ctx context.Context) {
+	if w.alone > 0 {
+		w.alone--
+		return
+	}
+	var late <-chan time.Time
+	for len(w.ends) > 0 && 2*len(w.ends) < w.busy() && w.mode == working {
+		if late == nil {
+			if time.Since(w.round) > busyRounds {
+				return
+			}
+			timer := time.NewTimer(gatherTime)
+			defer timer.Stop()
+			late = timer.C
+		}
+		select {
+		case e := <-w.events:
+			w.hear(ctx, e)
+		case <-late:
+			w.alone = gatherAgain
+			return
+		}
+	}
 }
 
 // claimError tells a pool that is gone from other trouble: there is no work
@@ -336,8 +376,7 @@ func (w *Worker) handOut(h *hand, c store.Claimed) Notice {
 	h.claimed = &c
 	job := w.Maker.Job(c)
 	store.KillPoint("worker.handing")
-	h.tell(toSlot{Job: &job, Ack: h.ack})
-	h.ack = false
+	h.give(job)
 	store.KillPoint("worker.handed")
 	n := Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log}
 	if c.Deployment != nil {

@@ -428,23 +428,35 @@ func (c *chooser) replace(d *candidate, result *RoundResult) error {
 	return err
 }
 
-// fill reads the next page of a queue when the last is used up.
-func (c *chooser) fill(q *queueCursor) (err error) {
-	if len(q.page) > 0 || q.ended {
-		return nil
-	}
-	q.page, err = collect(c.t.ctx, c.t, func(r row) (d dueRun, err error) {
-		return d, r.Scan(&d.due, &d.id, &d.deployment, &d.settled)
-	}, `
+const (
+	dueOfQueue = `
 		SELECT due, id, deployment_id, scheduled_for IS NULL
 		  FROM flow_run INDEXED BY flow_run_due
 		 WHERE state_type = 'SCHEDULED'
 		   AND work_queue_id = ?1
 		   AND due <= ?2
-		   AND (due, id) > (?3, ?4)
-		   AND coalesce(deployment_id, x'') NOT IN (SELECT unhex(value) FROM json_each(?5))
+		   AND (due, id) > (?3, ?4)`
+	dueInOrder = `
 		 ORDER BY due, id
-		 LIMIT ?6`, q.id, c.until, q.due, q.lastID[:], asJSON(c.blocked), q.size)
+		 LIMIT ?5`
+
+	selectDue         = dueOfQueue + dueInOrder
+	selectDueOfOthers = dueOfQueue + `
+		   AND coalesce(deployment_id, x'') NOT IN (SELECT unhex(value) FROM json_each(?6))` + dueInOrder
+)
+
+// fill reads the next page of a queue when the last is used up.
+func (c *chooser) fill(q *queueCursor) (err error) {
+	if len(q.page) > 0 || q.ended {
+		return nil
+	}
+	query, args := selectDue, []any{q.id, c.until, q.due, q.lastID[:], q.size}
+	if len(c.blocked) > 0 {
+		query, args = selectDueOfOthers, append(args, asJSON(c.blocked))
+	}
+	q.page, err = collect(c.t.ctx, c.t, func(r row) (d dueRun, err error) {
+		return d, r.Scan(&d.due, &d.id, &d.deployment, &d.settled)
+	}, query, args...)
 	if err != nil {
 		return fmt.Errorf("look for due runs: %w", err)
 	}

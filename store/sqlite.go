@@ -74,8 +74,9 @@ func openPool(path string, pragmas []string, size int) (*sql.DB, error) {
 
 // begin waits for the write lock.
 func (s *Store) begin(ctx context.Context) error {
+	t := &tx{s: s, ctx: context.WithoutCancel(ctx)}
 	return s.whileBusy(ctx, func() error {
-		_, err := s.writer.ExecContext(context.WithoutCancel(ctx), "BEGIN IMMEDIATE")
+		_, err := t.exec("BEGIN IMMEDIATE")
 		return s.storageError(err)
 	})
 }

@@ -165,7 +165,7 @@ func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
 		err = s.at("commit")
 	}
 	if err == nil {
-		_, err = s.writer.ExecContext(whole, "COMMIT")
+		_, err = t.exec("COMMIT")
 	}
 	if err != nil {
 		// A failed COMMIT may have ended the transaction already; then there
