@@ -119,6 +119,7 @@ func (s *slot) run(id store.ID, control *os.File) (err error) {
 	go s.listen()
 	store.KillPoint("slot.listening")
 	s.tell(fromSlot{Hello: &s.proof})
+	s.place.warm()
 	store.KillPoint("slot.ready")
 	s.serve()
 	store.KillPoint("slot.leaving")

@@ -26,6 +26,19 @@ func newWorkplace(folder string, slot store.ID) *workplace {
 // folders that are swept when no run is theirs.
 func sparePath(folder, slot string) string { return filepath.Join(folder, "spare", slot) }
 
+// warm makes it ahead of the first attempt. What cannot be made is tried again
+// when it is needed.
+func (w *workplace) warm() {
+	if w.become(w.spare) != nil {
+		return
+	}
+	for _, name := range []string{stdoutFifo, stderrFifo} {
+		if f, err := w.fifo(name); err == nil {
+			_ = f.Write.Close()
+		}
+	}
+}
+
 // become makes it the folder of an attempt. What stands there is of an attempt
 // of that number which was lost before it began.
 func (w *workplace) become(folder string) error {
