@@ -428,22 +428,50 @@ func (c *chooser) replace(d *candidate, result *RoundResult) error {
 	return err
 }
 
-const (
-	dueOfQueue = `
-		SELECT due, id, deployment_id, scheduled_for IS NULL
-		  FROM flow_run INDEXED BY flow_run_due
+const selectDue = `
+	SELECT due, id, deployment_id, scheduled_for IS NULL
+	  FROM flow_run INDEXED BY flow_run_due
+	 WHERE state_type = 'SCHEDULED'
+	   AND work_queue_id = ?1
+	   AND due <= ?2
+	   AND (due, id) > (?3, ?4)
+	 ORDER BY due, id
+	 LIMIT ?5`
+
+// selectDueOfOthers is the same without the deployments that are full. It goes
+// from one deployment to the next by the index, and reads a page of each: what
+// it costs grows with the deployments that wait, not with their runs.
+const selectDueOfOthers = `
+	WITH RECURSIVE waiting (deployment) AS (
+		SELECT min(deployment_id)
+		  FROM flow_run INDEXED BY flow_run_waiting
 		 WHERE state_type = 'SCHEDULED'
 		   AND work_queue_id = ?1
-		   AND due <= ?2
-		   AND (due, id) > (?3, ?4)`
-	dueInOrder = `
-		 ORDER BY due, id
-		 LIMIT ?5`
-
-	selectDue         = dueOfQueue + dueInOrder
-	selectDueOfOthers = dueOfQueue + `
-		   AND coalesce(deployment_id, x'') NOT IN (SELECT unhex(value) FROM json_each(?6))` + dueInOrder
-)
+		   AND deployment_id > x''
+		 UNION ALL
+		SELECT (SELECT min(r.deployment_id)
+		          FROM flow_run r INDEXED BY flow_run_waiting
+		         WHERE r.state_type = 'SCHEDULED'
+		           AND r.work_queue_id = ?1
+		           AND r.deployment_id > deployment)
+		  FROM waiting
+		 WHERE deployment IS NOT NULL
+	)
+	SELECT r.due, r.id, r.deployment_id, r.scheduled_for IS NULL
+	  FROM waiting w
+	  JOIN flow_run r ON r.id IN (SELECT o.id
+	                                FROM flow_run o INDEXED BY flow_run_waiting
+	                               WHERE o.state_type = 'SCHEDULED'
+	                                 AND o.work_queue_id = ?1
+	                                 AND o.deployment_id IS w.deployment
+	                                 AND o.due <= ?2
+	                                 AND (o.due, o.id) > (?3, ?4)
+	                               ORDER BY o.due, o.id
+	                               LIMIT ?5)
+	 WHERE w.deployment IS NULL
+	    OR w.deployment NOT IN (SELECT unhex(value) FROM json_each(?6))
+	 ORDER BY r.due, r.id
+	 LIMIT ?5`
 
 // fill reads the next page of a queue when the last is used up.
 func (c *chooser) fill(q *queueCursor) (err error) {

@@ -60,20 +60,26 @@ const (
 		                      state_type, state_name, state_time, expected_start_time, due, start_time, end_time,
 		                      attempt, fence, worker_name, created_by, created, updated)`
 	runTail  = `substr(x, 8, 1) || substr(x, 7, 1) || substr(x, 6, 1) || substr(x, 5, 1) || substr(x, 4, 1) || substr(x, 3, 1) || substr(x, 2, 1) || substr(x, 1, 1)`
-	runOwner = `(SELECT flow_id FROM deployment), (SELECT id FROM deployment), 'bench/true', (SELECT work_queue_id FROM deployment)`
+	runOwner = `d.flow_id, d.id, 'bench/' || d.name, d.work_queue_id`
+	runFrom  = `
+	  FROM t
+	  JOIN deployment d ON d.name = `
 )
 
 const endedRuns = sequence + runRow + `
 	SELECT ` + runID + `, ` + runTail + `, 'amber-otter-' || i % 5000, ` + runOwner + `,
 	       'COMPLETED', 'Completed', at * 1000, at * 1000, at * 1000, at * 1000, at * 1000 + 900,
-	       1, 1, 'host-1', 'command', at * 1000, at * 1000 + 900
-	  FROM t`
+	       1, 1, 'host-1', 'command', at * 1000, at * 1000 + 900` + runFrom + `'true'`
 
-const dueRuns = sequence + runRow + `
+// dueRuns are runs of one deployment that wait.
+func dueRuns(deployment string) string {
+	return sequence + runRow + dueRow + runFrom + "'" + deployment + "'"
+}
+
+const dueRow = `
 	SELECT ` + runID + `, ` + runTail + `, 'amber-otter-' || i % 5000, ` + runOwner + `,
 	       'SCHEDULED', 'Scheduled', at * 1000, at * 1000, at * 1000, NULL, NULL,
-	       0, 0, NULL, 'command', at * 1000, at * 1000
-	  FROM t`
+	       0, 0, NULL, 'command', at * 1000, at * 1000`
 
 const attempts = `
 	INSERT INTO attempt (run_id, attempt, fence, log, pid, start_time, end_time, state_type, state_name, message,

@@ -45,9 +45,9 @@ func (b *bench) look() error {
 			return err
 		}
 		if line == "status" {
-			b.check(fmt.Sprintf("status, %d runs", many), median(times[1]), "ms", 15)
+			b.show(fmt.Sprintf("status, %d runs", many), median(times[1]), "ms")
 		}
-		b.check(fmt.Sprintf("%s, %d / %d runs", line, many, few), ratio(times[1], times[0]), "x", 2)
+		b.show(fmt.Sprintf("%s, %d / %d runs", line, many, few), ratio(times[1], times[0]), "x")
 	}
 	return b.completion(paths[1])
 }
@@ -97,7 +97,7 @@ func (b *bench) completion(db string) error {
 			return err
 		}
 		what := strings.TrimSpace("completing " + strings.Join(words[2:], " "))
-		b.check(what+" / version", ratio(times[0], times[1]), "x", 3)
+		b.show(what+" / version", ratio(times[0], times[1]), "x")
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 // Bench measures runnel beside what a user would use instead, in the same run
 // and on the same work: whole processes, after a warm-up, in turns.
 //
-//	go run ./testdata/bench [--quick] [--only NAME[,NAME]]
+//	go run ./testdata/bench [--quick] [--only NAME[,NAME]] [--write docs] [--profile DIR]
 //
-// It prints a table of medians with the range in which chance leaves them, and
-// ends with 1 where a mark is missed by more than that range.
+// It prints a table of medians with the range in which chance leaves them, holds
+// them against the marks of marks.go, and ends with 1 where one is missed by more
+// than that range. It installs what it compares with where it can, and says aloud
+// what it leaves out. --write makes docs/benchmarks.md and its plots.
 package main
 
 import (
@@ -25,11 +27,16 @@ import (
 
 // bench is one run of the program.
 type bench struct {
-	ctx    context.Context
-	quick  bool
-	folder string // scratch, removed at the end
-	binary string // runnel, as it ships
-	missed bool
+	ctx     context.Context
+	quick   bool
+	profile string // folder of profiles; "" makes none
+	folder  string // scratch, removed at the end
+	binary  string // runnel, as it ships
+	busy    bool   // the machine has other work
+	figure  string // that is being measured
+	results []result
+	plots   []plot
+	machine []string
 }
 
 // figure is one thing that is measured.
@@ -42,19 +49,31 @@ var figures = []figure{
 	{"size", "the stripped binary", (*bench).size},
 	{"startup", "whole processes that start, answer and end", (*bench).startup},
 	{"look", "what lists and inspects, by how many runs are in the file; completion", (*bench).look},
-	{"trigger", "from a run's commit to its process's first instruction", (*bench).trigger},
+	{"trigger", "from a run's commit, or the command that makes it, to the user's first instruction", (*bench).trigger},
 	{"idle", "a worker that waits", (*bench).idle},
-	{"throughput", "runs of /bin/true through one worker, 4 at a time", (*bench).throughput},
-	{"claim", "a claim, by how many ended runs are in the file", (*bench).claim},
+	{"busy", "a worker with 4 and 64 runs", (*bench).loaded},
+	{"throughput", "runs of /bin/true, 4 at a time, all states durable", (*bench).throughput},
+	{"python", "Python flows, 4 at a time", (*bench).python},
+	{"prefect", "Prefect with its own server and its process worker", (*bench).prefect},
+	{"workers", "the same work and slots by 1, 2, 8 and 32 workers", (*bench).workers},
+	{"claim", "a claim and an end, by how many ended runs are in the file", (*bench).claim},
+	{"backlog", "a claim with runs waiting behind a full deployment", (*bench).backlog},
+	{"ticks", "a tick claimed and the next one made, by how many deployments there are", (*bench).ticks},
+	{"discovery", "runnel discover, by how many files there are", (*bench).discovery},
 	{"output", "a flow that prints much", (*bench).output},
 	{"disk", "what a run leaves in the file", (*bench).disk},
 }
 
+// quickFigures are those of --quick: what needs neither another program nor minutes.
+var quickFigures = []string{"size", "startup", "look", "trigger", "idle", "throughput", "claim", "backlog", "output", "disk"}
+
 func main() { os.Exit(run()) }
 
 func run() int {
-	quick := flag.Bool("quick", false, "fewer rounds, smaller files")
+	quick := flag.Bool("quick", false, "the short form: fewer rounds, smaller files, nothing installed")
 	only := flag.String("only", "", "these figures only: "+strings.Join(names(), ","))
+	write := flag.String("write", "", "write benchmarks.md and its plots into this folder")
+	profile := flag.String("profile", "", "write profiles of what is measured into this folder; the figures suffer")
 	flag.Parse()
 	wanted := strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
 	for _, name := range wanted {
@@ -63,22 +82,29 @@ func run() int {
 			return 2
 		}
 	}
+	if *write != "" && (len(wanted) > 0 || *quick || *profile != "") {
+		fmt.Fprintln(os.Stderr, "--write is for a full run: without --only, --quick and --profile")
+		return 2
+	}
+	if len(wanted) == 0 && *quick {
+		wanted = quickFigures
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	b := &bench{ctx: ctx, quick: *quick}
+	b := &bench{ctx: ctx, quick: *quick, profile: *profile}
 	err := b.setUp()
 	defer os.RemoveAll(b.folder) //nolint:errcheck // scratch
 	if err == nil {
 		err = b.measure(wanted)
 	}
-	switch {
-	case err != nil:
+	if err == nil && *write != "" {
+		err = b.write(*write)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
-	case b.missed:
-		return 1
 	}
-	return 0
+	return b.judge()
 }
 
 func names() (list []string) {
@@ -94,7 +120,14 @@ func (b *bench) setUp() (err error) {
 		return err
 	}
 	b.binary = filepath.Join(b.folder, "runnel")
-	build := exec.CommandContext(b.ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary, "runnel")
+	flags := "-s -w"
+	if b.profile != "" {
+		flags = "" // a profile wants names
+		if err := os.MkdirAll(b.profile, 0o700); err != nil {
+			return err
+		}
+	}
+	build := exec.CommandContext(b.ctx, "go", "build", "-trimpath", "-ldflags", flags, "-o", b.binary, "runnel")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build runnel: %w\n%s", err, text)
@@ -103,27 +136,35 @@ func (b *bench) setUp() (err error) {
 }
 
 func (b *bench) measure(wanted []string) error {
-	fmt.Println(machine(b.folder))
 	line, err := b.disks()
 	if err != nil {
 		return err
 	}
-	fmt.Println(line)
-	if load, err := strconv.ParseFloat(firstWords("/proc/loadavg", 1), 64); err == nil && load > float64(runtime.NumCPU()) {
-		fmt.Println("the machine is busy: times in ms suffer, and a mark in ms that is missed here proves nothing; trust ratios")
+	b.machine = []string{machine(b.folder), line}
+	load, err := strconv.ParseFloat(firstWords("/proc/loadavg", 1), 64)
+	b.busy = err == nil && load > float64(runtime.NumCPU())
+	if b.busy {
+		b.machine = append(b.machine, "the machine is busy: times in ms suffer, and a mark in ms or % that is missed here is no failure")
 	}
-	fmt.Printf("\n%-44s %10s %19s %10s\n", "", "median", "range", "mark")
+	fmt.Println(strings.Join(b.machine, "\n"))
+	fmt.Printf("\n%-46s %12s %21s  %s\n", "", "median", "range", "mark")
 	for _, f := range figures {
 		if len(wanted) > 0 && !slices.Contains(wanted, f.name) {
 			continue
 		}
+		b.figure = f.name
 		fmt.Printf("%s: %s\n", f.name, f.about)
-		if err := f.measure(b); err != nil {
+		start := time.Now()
+		stop := b.profiled()
+		err := f.measure(b)
+		stop()
+		if err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 		if err := b.ctx.Err(); err != nil {
 			return err
 		}
+		fmt.Fprintf(os.Stderr, "  (%s)\n", time.Since(start).Round(100*time.Millisecond))
 	}
 	fmt.Printf("\n%s; load now %s\n", time.Now().Format(time.RFC3339), firstWords("/proc/loadavg", 3))
 	return nil
@@ -137,39 +178,35 @@ func (b *bench) rounds(n, quick int) int {
 	return n
 }
 
-// show prints one line. A unit of "x" is a ratio.
-func (b *bench) show(what string, v interval, unit string) { b.line(what, v, unit, "") }
-
-// check prints one line and holds it against a mark, which it may not exceed
-// by more than the noise.
-func (b *bench) check(what string, v interval, unit string, mark float64) {
-	verdict := "met"
-	switch {
-	case v.mid <= mark:
-	case v.low <= mark:
-		verdict = "missed, within the noise"
-	default:
-		verdict = "MISSED"
-		b.missed = true
-	}
-	b.line(what, v, unit, fmt.Sprintf("≤ %-8s %s", number(mark), verdict))
+// result is one line of what was measured.
+type result struct {
+	figure, what, unit string
+	value              interval
+	verdict            string
 }
 
-// aim prints one line and what it is to become; missing it is no failure yet.
-func (b *bench) aim(what string, v interval, unit string, aim float64) {
-	verdict := "not yet"
-	if v.mid <= aim {
-		verdict = "reached"
+// show prints one line, and holds it against its mark where it has one. A unit
+// of "x" is a ratio.
+func (b *bench) show(what string, v interval, unit string) {
+	r := result{figure: b.figure, what: what, unit: unit, value: v}
+	if m := markOf(b.figure, what); m != nil {
+		r.verdict = m.verdict(v)
 	}
-	b.line(what, v, unit, fmt.Sprintf("aim ≤ %s, %s", number(aim), verdict))
+	b.results = append(b.results, r)
+	fmt.Printf("  %-44s %12s %21s  %s\n", what, strings.TrimSpace(number(v.mid)+" "+unit), v.spread(), r.verdict)
 }
 
-func (b *bench) line(what string, v interval, unit, verdict string) {
-	spread := ""
-	if v.low != v.high {
-		spread = fmt.Sprintf("%s to %s", number(v.low), number(v.high))
+// skip says what is left out, and why.
+func (b *bench) skip(what, why string) {
+	b.results = append(b.results, result{figure: b.figure, what: what, verdict: "left out: " + why})
+	fmt.Printf("  LEFT OUT: %s: %s\n", what, why)
+}
+
+func (v interval) spread() string {
+	if v.low == v.high {
+		return ""
 	}
-	fmt.Printf("  %-42s %10s %19s %s\n", what, strings.TrimSpace(number(v.mid)+" "+unit), spread, verdict)
+	return number(v.low) + " to " + number(v.high)
 }
 
 func number(x float64) string {
@@ -178,7 +215,7 @@ func number(x float64) string {
 		return fmt.Sprintf("%.0f", x)
 	case x >= 100:
 		return fmt.Sprintf("%.1f", x)
-	case x >= 0.1:
+	case x >= 0.1 || x == 0:
 		return fmt.Sprintf("%.2f", x)
 	}
 	return fmt.Sprintf("%.4f", x)
@@ -247,6 +284,6 @@ func (b *bench) size() error {
 	if err != nil {
 		return err
 	}
-	b.check("binary", exactly(float64(info.Size())/1e6), "MB", 20)
+	b.show("binary", exactly(float64(info.Size())/1e6), "MB")
 	return nil
 }

@@ -11,10 +11,13 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"runnel/store"
 )
 
 // timed runs a whole process and gives its time in milliseconds.
 func (b *bench) timed(argv ...string) (float64, error) {
+	argv = b.recorded(argv)
 	cmd := exec.CommandContext(b.ctx, argv[0], argv[1:]...)
 	var talk strings.Builder
 	cmd.Stderr = &talk
@@ -56,8 +59,9 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 // worker is a runnel worker under measurement.
 type worker struct {
-	cmd  *exec.Cmd
-	talk string // path of what it says
+	cmd      *exec.Cmd
+	talk     string // path of what it says
+	recorded func() // ends its profile
 }
 
 // startWorker starts a worker and waits until its first slot stands ready.
@@ -80,6 +84,7 @@ func (b *bench) startWorker(db string, env []string, flags ...string) (*worker, 
 		locks, _ := filepath.Glob(db + ".d/locks/*")
 		if len(locks) >= 2 {
 			time.Sleep(300 * time.Millisecond)
+			w.recorded = b.attached(w.cmd.Process.Pid)
 			return w, nil
 		}
 	}
@@ -92,6 +97,9 @@ func (w *worker) said() string {
 }
 
 func (w *worker) stop() error {
+	if w.recorded != nil {
+		w.recorded()
+	}
 	if err := w.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
@@ -164,7 +172,7 @@ func (b *bench) idle() error {
 	defer w.stop() //nolint:errcheck // it has done nothing
 	slots := children(w.cmd.Process.Pid)
 	if len(slots) == 0 {
-		fmt.Println("  skipped: the system does not tell a process's children")
+		b.skip("all of it", "the system does not tell a process's children")
 		return nil
 	}
 	time.Sleep(2 * time.Second) // what the start left behind
@@ -186,20 +194,84 @@ func (b *bench) watchIdle(worker, slot int) error {
 	case <-b.ctx.Done():
 		return b.ctx.Err()
 	}
-	marks := [2]struct {
-		name          string
-		cpu, resident float64
-	}{{"worker", 0.1, 30}, {"slot", 0.1, 30}}
 	for i, pid := range []int{worker, slot} {
 		u, err := usageOf(pid)
 		if err != nil {
 			return err
 		}
-		share := 100 * float64(u.cpu-before[i].cpu) / float64(time.Since(start))
-		b.check(fmt.Sprintf("%s, of a core over %s", marks[i].name, pause), exactly(share), "%", marks[i].cpu)
-		b.check(marks[i].name+", resident", exactly(u.resident), "MB", marks[i].resident)
+		name := []string{"worker", "slot"}[i]
+		b.show(name+", of a core", exactly(100*float64(u.cpu-before[i].cpu)/float64(time.Since(start))), "%")
+		b.show(name+", resident", exactly(u.resident), "MB")
 	}
 	return nil
+}
+
+// loaded is a worker with flows that sleep, and all its slots.
+func (b *bench) loaded() error {
+	script := filepath.Join(b.folder, "sleep.sh")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o700); err != nil { //nolint:gosec // it is to be executed
+		return err
+	}
+	for _, n := range []int{4, 64} {
+		if err := b.loadedWith(script, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) loadedWith(script string, n int) error {
+	db, err := b.newDatabase(fmt.Sprint("busy-", n))
+	if err != nil {
+		return err
+	}
+	if err := b.withStore(db, func(s *store.Store) error { return b.deploy(s, "sleep", script, nil) }); err != nil {
+		return err
+	}
+	if err := b.fill(db, dueRuns("sleep"), n, time.Now().Add(-time.Minute).UnixMilli(), 0); err != nil {
+		return err
+	}
+	w, err := b.startWorker(db, nil, "--limit", strconv.Itoa(n))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = w.cmd.Process.Signal(syscall.SIGTERM) // the second one, after this, cancels
+		time.Sleep(100 * time.Millisecond)
+		_ = w.stop()
+	}()
+	for range 500 {
+		if running, err := b.countRuns(db, "r.state_type = 'RUNNING'"); err != nil || running == n {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	time.Sleep(2 * time.Second) // what the starts left behind
+	before, _, err := b.usageOfAll(w.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	time.Sleep(10 * time.Second)
+	after, resident, err := b.usageOfAll(w.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	b.show(fmt.Sprintf("%d runs, worker and slots, of a core", n), exactly(100*float64(after-before)/float64(time.Since(start))), "%")
+	b.show(fmt.Sprintf("%d runs, worker and slots, resident", n), exactly(resident), "MB")
+	return nil
+}
+
+// usageOfAll adds up a worker and its slots.
+func (b *bench) usageOfAll(worker int) (cpu time.Duration, resident float64, err error) {
+	for _, pid := range append(children(worker), worker) {
+		u, err := usageOf(pid)
+		if err != nil {
+			return 0, 0, err
+		}
+		cpu, resident = cpu+u.cpu, resident+u.resident
+	}
+	return cpu, resident, nil
 }
 
 // lines is a reader of n lines, as xargs takes them.

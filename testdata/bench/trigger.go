@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -66,7 +67,7 @@ func (b *bench) newStamps() (*stamps, error) {
 	if err := b.buildStamp(s.program); err != nil {
 		return nil, err
 	}
-	if err := unix.Mkfifo(s.fifo, 0o600); err != nil {
+	if err := unix.Mkfifo(s.fifo, 0o600); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
 	var err error
@@ -107,9 +108,11 @@ func monotonic() int64 {
 
 // since waits for the program's stamp and gives its distance from a moment,
 // in milliseconds.
-func (s *stamps) since(start int64) (float64, error) {
+func (s *stamps) since(start int64) (float64, error) { return s.within(start, 10*time.Second) }
+
+func (s *stamps) within(start int64, limit time.Duration) (float64, error) {
 	var raw [8]byte
-	if err := s.file.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := s.file.SetReadDeadline(time.Now().Add(limit)); err != nil {
 		return 0, err
 	}
 	if _, err := s.file.Read(raw[:]); err != nil {
@@ -119,9 +122,9 @@ func (s *stamps) since(start int64) (float64, error) {
 }
 
 // bare is fork and exec by this process.
-func (s *stamps) bare() (float64, error) {
+func (s *stamps) bare(argv ...string) (float64, error) {
 	start := monotonic()
-	p, err := os.StartProcess(s.program, []string{s.program}, &os.ProcAttr{Env: []string{s.env()}, Files: []*os.File{nil, nil, os.Stderr}})
+	p, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Env: []string{s.env()}, Files: []*os.File{nil, nil, os.Stderr}})
 	if err != nil {
 		return 0, err
 	}
@@ -133,7 +136,7 @@ func (s *stamps) bare() (float64, error) {
 }
 
 // trigger measures from a run's commit, and from the start of the command
-// that makes it, to the user's process.
+// that makes it, to the user's first instruction, on an idle worker.
 func (b *bench) trigger() error {
 	s, err := b.newStamps()
 	if err != nil {
@@ -145,14 +148,18 @@ func (b *bench) trigger() error {
 		return err
 	}
 	return b.withStore(db, func(opened *store.Store) error {
-		if err := b.deploy(opened, "stamp", s.program, nil); err != nil {
+		if err := b.deploy(opened, "program", s.program, nil); err != nil {
 			return err
+		}
+		interpreter, err := b.pythonFlow(opened, "stamp")
+		if err != nil {
+			b.skip("a Python flow", "no python3: "+err.Error())
 		}
 		w, err := b.startWorker(db, []string{s.env()}, "--limit", "4")
 		if err != nil {
 			return err
 		}
-		err = b.triggers(s, opened)
+		err = b.triggers(s, opened, interpreter)
 		if stopErr := w.stop(); err == nil {
 			err = stopErr
 		}
@@ -160,45 +167,131 @@ func (b *bench) trigger() error {
 	})
 }
 
-func (b *bench) triggers(s *stamps, opened *store.Store) error {
+func (b *bench) triggers(s *stamps, opened *store.Store, interpreter string) error {
+	program := []trial{
+		{"bare fork and exec", func() (float64, error) { return s.bare(s.program) }},
+		{"/bin/true, from the commit", func() (float64, error) { return b.fromCommit(s, opened, "program") }},
+		{"/bin/true, from the command's start", func() (float64, error) { return b.fromCommand(s, opened, "program") }},
+	}
+	others, stop := b.spoolers(s)
+	defer stop()
+	times, err := b.try(b.rounds(200, 60), append(program, others...))
+	if err != nil {
+		return err
+	}
+	above := difference(times[1], times[0])
+	b.show("/bin/true, from the commit, above bare, p50", median(above), "ms")
+	b.show("/bin/true, from the commit, above bare, p90", quantile(above, 0.9), "ms")
+	b.show("/bin/true, from the commit, above bare, p99", quantile(above, 0.99), "ms")
+	b.show("/bin/true, from the command's start, p99", quantile(times[2], 0.99), "ms")
+	for i, o := range others {
+		b.show("/bin/true, command, runnel / "+o.name, ratio(times[2], times[3+i]), "x")
+	}
+	picture := plot{name: "trigger", title: "From the command to the user's first instruction", y: "ms", bars: []bar{
+		{"bare fork and exec", median(times[0]).mid}, {"runnel, from the commit", median(times[1]).mid}, {"runnel run", median(times[2]).mid},
+	}}
+	for i, o := range others {
+		picture.bars = append(picture.bars, bar{o.name, median(times[3+i]).mid})
+	}
+	b.plots = append(b.plots, picture)
+	if interpreter == "" {
+		return nil
+	}
+	return b.flowTriggers(s, opened, interpreter)
+}
+
+func (b *bench) flowTriggers(s *stamps, opened *store.Store, interpreter string) error {
+	times, err := b.try(b.rounds(60, 15), []trial{
+		{"a Python flow, python3 FILE", func() (float64, error) {
+			return s.bare(interpreter, "-c", "import sys; sys.argv = ['']; "+bareStamp)
+		}},
+		{"a Python flow, from the commit", func() (float64, error) { return b.fromCommit(s, opened, "stamp") }},
+		{"a Python flow, from the command's start", func() (float64, error) { return b.fromCommand(s, opened, "stamp") }},
+	})
+	if err != nil {
+		return err
+	}
+	b.show("a Python flow, from the commit, above bare, p50", median(difference(times[1], times[0])), "ms")
+	return nil
+}
+
+// bareStamp is the flow without anybody's help.
+const bareStamp = "import os, time; t = time.clock_gettime_ns(time.CLOCK_MONOTONIC); " +
+	"open(os.environ['BENCH_STAMPS'], 'wb', buffering=0).write(t.to_bytes(8, sys.byteorder))"
+
+// trial is one way to start the program.
+type trial struct {
+	name string
+	once func() (float64, error)
+}
+
+// try makes the trials by turns, and shows their medians.
+func (b *bench) try(rounds int, trials []trial) ([][]float64, error) {
 	const warm = 5
-	var bare, commit, command []float64
-	for round := range warm + b.rounds(200, 60) {
-		alone, err := s.bare()
-		if err != nil {
-			return err
-		}
-		fromCommit, err := b.fromCommit(s, opened)
-		if err != nil {
-			return err
-		}
-		fromCommand, err := b.fromCommand(s, opened)
-		if err != nil {
-			return err
-		}
-		if round >= warm {
-			bare, commit, command = append(bare, alone), append(commit, fromCommit), append(command, fromCommand)
+	times := make([][]float64, len(trials))
+	for round := range warm + rounds {
+		for i, t := range trials {
+			took, err := t.once()
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", t.name, err)
+			}
+			if round >= warm {
+				times[i] = append(times[i], took)
+			}
 		}
 	}
-	above := difference(commit, bare)
-	b.show("bare fork and exec", median(bare), "ms")
-	b.show("from the commit", median(commit), "ms")
-	b.check("from the commit, above bare, p50", median(above), "ms", 2)
-	b.show("from the commit, above bare, p90", quantile(above, 0.9), "ms")
-	b.show("from the commit, above bare, p99", quantile(above, 0.99), "ms")
-	b.show("from the command's start", median(command), "ms")
-	b.show("from the command's start, p99", quantile(command, 0.99), "ms")
-	return nil
+	for i, t := range trials {
+		b.show(t.name, median(times[i]), "ms")
+	}
+	return times, nil
+}
+
+// spoolers are the programs that start a command for whoever asks.
+func (b *bench) spoolers(s *stamps) (list []trial, stop func()) {
+	stop = func() {}
+	if b.quick {
+		return nil, stop
+	}
+	asked := func(do func() error) func() (float64, error) {
+		return func() (float64, error) {
+			start := monotonic()
+			if err := do(); err != nil {
+				return 0, err
+			}
+			t, err := s.since(start)
+			time.Sleep(20 * time.Millisecond)
+			return t, err
+		}
+	}
+	if b.have("tsp", "task-spooler") {
+		if t, err := b.newTsp(); err == nil {
+			t.env = append(t.env, s.env())
+			stop = t.stop
+			list = append(list, trial{"tsp", asked(func() error { return t.do(b.ctx, "-n", s.program) })})
+		}
+	}
+	if folder, found := b.havePueue(); found {
+		if p, err := b.newPueue(folder, s.env()); err == nil {
+			before := stop
+			stop = func() { before(); p.stop() }
+			list = append(list, trial{"pueue", asked(func() error {
+				cmd := exec.CommandContext(b.ctx, filepath.Join(p.folder, "pueue"), "-c", p.config, "add", "--", s.program)
+				cmd.Env = append(os.Environ(), s.env())
+				return cmd.Run()
+			})})
+		}
+	}
+	return list, stop
 }
 
 // fromCommit makes a run as the command does, and starts the clock when it is
 // committed.
-func (b *bench) fromCommit(s *stamps, opened *store.Store) (float64, error) {
+func (b *bench) fromCommit(s *stamps, opened *store.Store, deployment string) (float64, error) {
 	bells, err := opened.Bells(b.ctx, poolName)
 	if err != nil {
 		return 0, err
 	}
-	run, _, err := opened.CreateRun(b.ctx, store.NewRun{Deployment: flowName + "/stamp", CreatedBy: "bench"})
+	run, _, err := opened.CreateRun(b.ctx, store.NewRun{Deployment: flowName + "/" + deployment, CreatedBy: "bench"})
 	if err != nil {
 		return 0, err
 	}
@@ -211,8 +304,8 @@ func (b *bench) fromCommit(s *stamps, opened *store.Store) (float64, error) {
 	return t, b.settled(opened, run.ID)
 }
 
-func (b *bench) fromCommand(s *stamps, opened *store.Store) (float64, error) {
-	cmd := exec.CommandContext(b.ctx, b.binary, "--db", opened.Path(), "run", flowName+"/stamp", "-o", "name")
+func (b *bench) fromCommand(s *stamps, opened *store.Store, deployment string) (float64, error) {
+	cmd := exec.CommandContext(b.ctx, b.binary, "--db", opened.Path(), "run", flowName+"/"+deployment, "-o", "name")
 	start := monotonic()
 	text, err := cmd.Output()
 	if err != nil {
