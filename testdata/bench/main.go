@@ -37,6 +37,7 @@ type bench struct {
 	results []result
 	plots   []plot
 	machine []string
+	noPueue string // why there is none; asked once
 }
 
 // figure is one thing that is measured.

@@ -37,11 +37,11 @@ var marks = []mark{
 	{figure: "backlog", what: "100000 waiting / none", limit: 1.5},
 	{figure: "backlog", what: "10000 waiting / none", limit: 1.5},
 	{figure: "idle", what: "worker, of a core", limit: 0.1, clock: true},
-	{figure: "idle", what: "worker, resident", limit: 25, held: 30},
+	{figure: "idle", what: "worker, resident", limit: 25},
 	{figure: "idle", what: "slot, of a core", limit: 0.1, clock: true},
-	{figure: "prefect", what: "idle worker resident, runnel / Prefect", limit: 0.1, held: 0.2},
-	{figure: "prefect", what: "idle worker CPU, runnel / Prefect", limit: 0.1},
-	{figure: "disk", what: "bytes a run", limit: 1500, held: 2200},
+	{figure: "prefect", what: "idle worker resident, runnel / Prefect", limit: 0.1, held: 0.25},
+	{figure: "prefect", what: "idle worker CPU, runnel / Prefect", limit: 0.1, held: 1},
+	{figure: "disk", what: "bytes a run", limit: 1500},
 	{figure: "output", what: "a flow / cat > file", limit: 3},
 }
 

@@ -33,7 +33,7 @@ func (b *bench) have(program, debian string) bool {
 }
 
 // buildTime bounds what one may wait for another program's build.
-const buildTime = 6 * time.Minute
+const buildTime = 4 * time.Minute
 
 // havePueue finds pueue, or builds it from its registry.
 func (b *bench) havePueue() (folder string, found bool) {
@@ -42,15 +42,16 @@ func (b *bench) havePueue() (folder string, found bool) {
 			return folder, true
 		}
 	}
-	if b.quick {
-		b.skip("pueue", "not on PATH")
+	if b.noPueue != "" {
+		b.skip("pueue", b.noPueue)
 		return "", false
 	}
 	fmt.Fprintln(os.Stderr, "  building pueue, at most", buildTime)
 	ctx, stop := context.WithTimeout(b.ctx, buildTime)
 	defer stop()
 	if text, err := exec.CommandContext(ctx, "cargo", "install", "--quiet", "--locked", "--root", tools(), "pueue").CombinedOutput(); err != nil {
-		b.skip("pueue", "cargo cannot build it here: "+lastLine(string(text), err))
+		b.noPueue = "cargo cannot build it here: " + lastLine(string(text), err)
+		b.skip("pueue", b.noPueue)
 		return "", false
 	}
 	return filepath.Join(tools(), "bin"), true
