@@ -8,7 +8,7 @@ import (
 // A mark is what a figure is to reach. Where that is out of reach as yet, held
 // is what it has reached: to fall behind that is a failure, too.
 type mark struct {
-	figure, what string // of what, the part before or behind a *
+	figure, what string  // of what, the part before or behind a *
 	limit        float64 // at most; at least where least is set
 	least        bool
 	held         float64 // 0: the limit itself

@@ -2,12 +2,18 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 )
 
-// filled makes a file with n ended runs, one a second up to now.
+// filled makes a file with n ended runs, one a second up to now, once.
 func (b *bench) filled(n int) (string, error) {
+	path := filepath.Join(b.folder, fmt.Sprint("ended-", n), "runnel.db")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
 	path, err := b.newDatabase(fmt.Sprint("ended-", n))
 	if err != nil {
 		return "", err
@@ -21,7 +27,7 @@ func (b *bench) sizes() []int {
 	if b.quick {
 		return []int{1_000, 100_000}
 	}
-	return []int{1_000, 100_000, 1_000_000}
+	return []int{1_000, 10_000, 100_000, 1_000_000}
 }
 
 // startup compares whole processes with the sqlite3 shell and with Prefect.
@@ -31,8 +37,13 @@ func (b *bench) startup() error {
 		return nil
 	}
 	sizes := b.sizes()
-	commands := [][]string{{"sqlite3", ":memory:", "select 1"}, {b.binary, "version"}, {b.binary, "--help"}}
-	last := ""
+	last, err := b.newDatabase("ended-none")
+	if err != nil {
+		return err
+	}
+	commands := [][]string{
+		{"sqlite3", ":memory:", "select 1"}, {b.binary, "version"}, {b.binary, "--help"}, {b.binary, "--db", last, "flow-run", "ls"},
+	}
 	for _, n := range sizes {
 		path, err := b.filled(n)
 		if err != nil {
@@ -47,13 +58,14 @@ func (b *bench) startup() error {
 	if err != nil {
 		return err
 	}
-	shell, lists, rest := times[0], times[3:3+len(sizes)], times[3+len(sizes):]
+	shell, lists, rest := times[0], times[4:4+len(sizes)], times[4+len(sizes):]
 	b.show("sqlite3 select 1", median(shell), "ms")
 	b.show("version", median(times[1]), "ms")
 	b.show("version / sqlite3 select 1", ratio(times[1], shell), "x")
 	b.show("--help", median(times[2]), "ms")
 	b.show("deployment ls", median(rest[0]), "ms")
 	b.show(fmt.Sprintf("sqlite3, the query of ls, %d runs", sizes[len(sizes)-1]), median(rest[1]), "ms")
+	b.show("flow-run ls, no runs", median(times[3]), "ms")
 	curve := series{name: "flow-run ls"}
 	for i, n := range sizes {
 		b.show(fmt.Sprintf("flow-run ls, %d runs", n), median(lists[i]), "ms")

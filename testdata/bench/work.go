@@ -65,7 +65,7 @@ func (b *bench) rivals() (list []rival, stop func(), err error) {
 		return list, stop, nil
 	}
 	if b.have("parallel", "parallel") {
-		list = append(list, rival{"GNU parallel", 50, func(n int) (float64, error) {
+		list = append(list, rival{"GNU parallel", 20, func(n int) (float64, error) {
 			return b.fed(n, "parallel", "--will-cite", "-j", "4", "-n", "1", "/bin/true")
 		}})
 	}
@@ -270,11 +270,9 @@ type claimer struct {
 }
 
 func (b *bench) newClaimer(n, slots int) (*claimer, error) {
-	path := filepath.Join(b.folder, fmt.Sprint("ended-", n), "runnel.db")
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		if path, err = b.filled(n); err != nil {
-			return nil, err
-		}
+	path, err := b.filled(n)
+	if err != nil {
+		return nil, err
 	}
 	if err := b.fill(path, dueRuns("true"), 100*slots, time.Now().Add(-time.Minute).UnixMilli(), 0); err != nil {
 		return nil, err
