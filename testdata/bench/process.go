@@ -258,7 +258,7 @@ func (b *bench) loadedWith(script string, n int) error {
 		return err
 	}
 	b.show(fmt.Sprintf("%d runs, worker and slots, of a core", n), exactly(100*float64(after-before)/float64(time.Since(start))), "%")
-	b.show(fmt.Sprintf("%d runs, worker and slots, resident", n), exactly(resident), "MB")
+	b.show(fmt.Sprintf("%d runs, worker and slots, resident, what they share counted in each", n), exactly(resident), "MB")
 	return nil
 }
 
