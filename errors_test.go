@@ -58,6 +58,9 @@ func TestErrors(t *testing.T) {
 // ids are a run's long and short ones, which differ from one time to the next.
 var ids = regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}-[0-9a-f-]{22})?\b`)
 
+// logTime is when a line of a worker's log was written.
+var logTime = regexp.MustCompile(`"time":"[^"]*"`)
+
 // errorsFolder makes the folder, and gives what runs a line in it: its output,
 // and its exit code where that is not 0.
 func errorsFolder(t *testing.T) func(line string) string {
@@ -86,7 +89,7 @@ func errorsFolder(t *testing.T) func(line string) string {
 			t.Fatal(err)
 		}
 		out = bytes.ReplaceAll(out, []byte(folder), []byte("$WORK"))
-		return string(ids.ReplaceAll(out, []byte("ID")))
+		return string(logTime.ReplaceAll(ids.ReplaceAll(out, []byte("ID")), []byte(`"time":"TIME"`)))
 	}
 	if out := shell(strings.TrimSpace(string(archive.Comment))); strings.Contains(out, "\nexit ") {
 		t.Fatal(out)

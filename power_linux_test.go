@@ -32,7 +32,7 @@ const powerDriver = `
 set -e
 runnel deploy work.sh -n d -p p --create-pools >/dev/null 2>&1
 echo ack:deployed:work/d
-runnel worker start -p p --limit 2 >/dev/null 2>worker.1 &
+runnel worker start -p p --log-format human --limit 2 >/dev/null 2>worker.1 &
 worker=$!
 for i in $FIRST; do runnel run work/d --name r$i >/dev/null 2>&1; echo ack:made:r$i; done
 kill -KILL $worker
@@ -40,7 +40,7 @@ wait $worker || true
 runnel run work/d --name later --in 1h >/dev/null 2>&1; echo ack:made:later
 runnel flow-run cancel later >/dev/null 2>&1; echo ack:cancelled:later
 for i in $SECOND; do runnel run work/d --name r$i >/dev/null 2>&1; echo ack:made:r$i; done
-runnel worker start -p p --run-once >/dev/null 2>worker.2
+runnel worker start -p p --log-format human --run-once >/dev/null 2>worker.2
 `
 
 const powerFlow = "#!/bin/sh\necho ack:started:$RUNNEL_FLOW_RUN_NAME\n"
