@@ -160,7 +160,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d \d\d:\d\d [A-Z]{2,5}( = ([A-Z][a-z]{2} )?\d\d:\d\d [A-Z]{2,5})?\b`), "TICK"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T/]?`), "DATE "},
 	{regexp.MustCompile(`\d\d:\d\d:\d\d(\.\d+)?( [A-Z]{2,5}\b)?`), "TIME"},
-	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|s|m \d\ds|h \d\dm|d)( ago)?|now)\b`), "LONG"},
+	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|s|m \d\ds|h \d\dm|d)( ago)?|(just )?now)\b`), "LONG"},
 	{regexp.MustCompile(`python /\S+`), "python PATH"},
 	{regexp.MustCompile(`\b[\w.-]+-\d{3,}\b`), "WORKER"},
 	{regexp.MustCompile(`\b\d+ ([KMG]i)?B\b`), "SIZE"},
