@@ -3,7 +3,6 @@
 package runner
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -210,8 +209,7 @@ func (r *remote) serve(port string, argv ...string) (stop func()) {
 	r.t.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	cmd.Stderr = r.t.Output()
 	check(r.t, cmd.Start())
 	stopped := false
 	stop = func() {
@@ -222,7 +220,7 @@ func (r *remote) serve(port string, argv ...string) (stop func()) {
 		}
 	}
 	r.t.Cleanup(stop)
-	eventually(r.t, argv[0]+" listens: "+said.String(), func() bool {
+	eventually(r.t, argv[0]+" listens", func() bool {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
 			_ = conn.Close()
