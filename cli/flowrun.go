@@ -73,6 +73,24 @@ func (c flowRunLsCmd) Run(a *app) error {
 		return err
 	}
 	c.sayMore(a, p)
+	if len(p.Runs) > 0 || p.Next != nil {
+		return nil
+	}
+	return c.sayNone(a, s)
+}
+
+// sayNone helps where the list is empty.
+func (c flowRunLsCmd) sayNone(a *app, s *store.Store) error {
+	switch {
+	case !c.given() && c.After == "":
+		a.say("make one: runnel run FLOW/DEPLOYMENT")
+	case c.Worker != "":
+		_, found, err := s.NewestRun(a.ctx, store.RunFilter{Worker: c.Worker})
+		if err == nil && !found {
+			a.say("no run is known of a worker %q; those that live: runnel worker ls", c.Worker)
+		}
+		return err
+	}
 	return nil
 }
 
@@ -98,7 +116,7 @@ func (a *app) listRunsIn(s *store.Store, runs []store.Run, f outputFlag, columns
 		name:    func(r store.Run) string { return r.ID.String() },
 		columns: columns,
 		row:     row,
-		empty:   "no flow runs match; make one: runnel run FLOW/DEPLOYMENT",
+		empty:   "no flow runs match",
 	}.print(a.IO, f)
 }
 

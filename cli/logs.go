@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,17 +15,30 @@ import (
 )
 
 type flowRunLogsCmd struct {
-	FlowRun string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest that has begun."`
-	Follow  bool   `short:"f" help:"Go on to the run's end, through its retries."`
-	Failed  bool   `help:"Of flow/name: the newest run that failed or crashed."`
-	Attempt int    `placeholder:"N" help:"This attempt (default: the newest)."`
-	Tail    int    `placeholder:"N" help:"Only the last lines."`
-	Since   string `placeholder:"TIME" help:"Only lines since: 10m, 2h, 2026-12-01T08:00."`
-	Level   string `placeholder:"LEVEL" help:"Only lines of this level or above: debug, info, warning, error, critical."`
-	Grep    string `placeholder:"REGEXP" help:"Only lines that a regular expression (RE2) fits."`
-	Raw     bool   `help:"The exact bytes that the flow wrote, standard output and error apart on stdout and stderr."`
+	FlowRun string     `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest that has begun."`
+	Follow  bool       `short:"f" help:"Go on to the run's end, through its retries."`
+	Failed  bool       `help:"Of flow/name: the newest run that failed or crashed."`
+	Attempt atLeastOne `placeholder:"N" help:"This attempt (default: the newest)."`
+	Tail    atLeastOne `placeholder:"N" help:"Only the last lines."`
+	Since   string     `placeholder:"TIME" help:"Only lines since: 10m, 2h, 2026-12-01T08:00."`
+	Level   string     `placeholder:"LEVEL" help:"Only lines of this level or above: debug, info, warning, error, critical."`
+	Grep    string     `placeholder:"REGEXP" help:"Only lines that a regular expression (RE2) fits."`
+	Raw     bool       `help:"The exact bytes that the flow wrote, standard output and error apart on stdout and stderr."`
 	outputFlag
 	Hooks bool `help:"What the commands wrote that were told of the run."`
+}
+
+// atLeastOne is a number that may be left out: then it is 0.
+type atLeastOne int
+
+// UnmarshalText reads the flag's value.
+func (n *atLeastOne) UnmarshalText(text []byte) error {
+	number, err := strconv.Atoi(string(text))
+	if err != nil || number < 1 {
+		return fmt.Errorf("%q is no number from 1 on", text)
+	}
+	*n = atLeastOne(number)
+	return nil
 }
 
 // Help ends with examples.
@@ -67,9 +81,6 @@ func (c flowRunLogsCmd) Run(a *app) error {
 // lines checks the flags, and makes what they want of the records; nil where
 // they want all, as it was written.
 func (c flowRunLogsCmd) lines(a *app) (*logLines, error) {
-	if c.Tail < 0 || c.Attempt < 0 {
-		return nil, usage("--tail and --attempt: 1 or more")
-	}
 	narrowed := c.Since != "" || c.Level != "" || c.Grep != ""
 	switch {
 	case c.Hooks && (narrowed || c.Raw || c.Tail > 0 || c.Follow || c.Attempt > 0 || c.Output != "table" || c.JQ != ""):
@@ -160,13 +171,13 @@ func (a *app) sayNotBegun(run store.Run) {
 func (c flowRunLogsCmd) follow(a *app, s *store.Store, run store.Run, lines *logLines) error {
 	w := watcher{
 		app: a, store: s, out: logPrinter{w: a.Out, terminal: a.OutTerminal}, lines: lines,
-		tail: c.Tail, after: max(0, run.RunCount-1), only: c.Attempt,
+		tail: int(c.Tail), after: max(0, run.RunCount-1), only: int(c.Attempt),
 	}
 	if c.Attempt > 0 {
-		if _, err := c.log(a, s, run); err != nil && c.Attempt <= run.RunCount {
+		if _, err := c.log(a, s, run); err != nil && int(c.Attempt) <= run.RunCount {
 			return err
 		}
-		w.after = c.Attempt - 1
+		w.after = int(c.Attempt) - 1
 	}
 	run, err := w.follow(run.ID)
 	if err == nil {
@@ -195,7 +206,7 @@ func (c flowRunLogsCmd) read(a *app, s *store.Store, run store.Run, lines *logLi
 	case c.Raw:
 		return errors.Join(runner.CopyRaw(a.Out, path, "stdout"), runner.CopyRaw(a.Err, path, "stderr"))
 	}
-	w := watcher{app: a, store: s, out: logPrinter{w: a.Out, terminal: a.OutTerminal}, lines: lines, tail: c.Tail}
+	w := watcher{app: a, store: s, out: logPrinter{w: a.Out, terminal: a.OutTerminal}, lines: lines, tail: int(c.Tail)}
 	w.begin(attempt.Attempt)
 	if c.Tail > 0 {
 		_, err = w.lastLines(path)
@@ -221,7 +232,7 @@ func (c flowRunLogsCmd) log(a *app, s *store.Store, run store.Run) (attempt stor
 		return attempts[len(attempts)-1], nil
 	}
 	for _, attempt := range attempts {
-		if attempt.Attempt == c.Attempt {
+		if attempt.Attempt == int(c.Attempt) {
 			return attempt, nil
 		}
 	}

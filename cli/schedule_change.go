@@ -150,12 +150,12 @@ func (o oneSchedule) setPaused(a *app, pause bool, f outputFlag) error {
 	if err != nil {
 		return err
 	}
-	if pause {
-		a.sayTakenBack(d, slug)
-	}
 	one, err := s.PauseSchedule(a.ctx, d.FullName, slug, pause)
 	if err != nil {
 		return err
+	}
+	if pause {
+		a.sayTakenBack(d, slug, "is")
 	}
 	shown := deploymentSchedule{Deployment: d.FullName, DeploymentSchedule: one}
 	if pause {
@@ -186,7 +186,7 @@ func (c scheduleDeleteCmd) Run(a *app) error {
 		return err
 	}
 	if slices.ContainsFunc(d.Schedules, func(one store.DeploymentSchedule) bool { return one.Slug == slug }) {
-		a.sayTakenBack(d, slug)
+		a.sayTakenBack(d, slug, "will be")
 		if err := a.confirm(fmt.Sprintf("delete the schedule %s of %s?", slug, d.FullName), c.yesFlag); err != nil {
 			return err
 		}
@@ -199,11 +199,11 @@ func (c scheduleDeleteCmd) Run(a *app) error {
 	return nil
 }
 
-// sayTakenBack tells which run goes when a schedule is paused or deleted.
-func (a *app) sayTakenBack(d store.Deployment, slug string) {
+// sayTakenBack tells which run goes when a schedule is paused, changed or deleted.
+func (a *app) sayTakenBack(d store.Deployment, slug, verb string) {
 	for _, one := range d.Schedules {
 		if one.Slug == slug && one.Next != nil {
-			a.say("its run of %s is taken back", a.tickText(*one.Next, one.Timezone))
+			a.say("its run of %s %s taken back", a.tickText(*one.Next, one.Timezone), verb)
 		}
 	}
 }

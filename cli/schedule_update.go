@@ -33,12 +33,12 @@ func (c scheduleUpdateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if spec.Cron != "" || spec.Interval != 0 || spec.RRule != "" || spec.Timezone != "" || spec.Active != nil && !*spec.Active {
-		a.sayTakenBack(d, slug)
-	}
 	changed, warnings, err := s.UpdateSchedule(a.ctx, d.FullName, slug, spec)
 	if err != nil {
 		return err
+	}
+	if spec.Cron != "" || spec.Interval != 0 || spec.RRule != "" || spec.Timezone != "" || spec.Active != nil && !*spec.Active {
+		a.sayTakenBack(d, slug, "is")
 	}
 	a.ring(s, d.WorkPoolName)
 	for _, w := range warnings {

@@ -110,6 +110,9 @@ func (c workerInstallCmd) Run(a *app) error {
 		return err
 	}
 	if c.Print {
+		if err := checkPool(a, s); err != nil {
+			return err
+		}
 		a.print("%s", strings.TrimRight(m.text(s), "\n"))
 		return nil
 	}
@@ -169,6 +172,10 @@ func (c workerInstallCmd) check(a *app, s service, file string) error {
 			hint: []string{"give this one another name: --name NAME", "or replace that one: --force"},
 		}
 	}
+	return checkPool(a, s)
+}
+
+func checkPool(a *app, s service) error {
 	if _, err := os.Stat(s.Database); err != nil || ownerOf(s.Database) != ownerName(os.Geteuid()) {
 		return nil // the worker looks, as the owner
 	}

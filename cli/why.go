@@ -91,16 +91,27 @@ func (c whyCmd) reason(a *app, s *store.Store) (reason, error) {
 	for _, find := range finders {
 		r, err := find(s, c.Target)
 		if !isNotFound(err) {
+			a.sayPoolToo(s, c.Target, r)
 			return r, err
 		}
 		for _, hint := range hintsOf(err) {
-			if strings.HasPrefix(hint, "did you mean") {
+			if strings.HasPrefix(hint, "did you mean") && !slices.Contains(e.Hint, hint) {
 				e.Hint = append(e.Hint, hint)
 			}
 		}
 	}
 	e.Hint = append(e.Hint, "see what there is: runnel status")
 	return reason{}, e
+}
+
+// sayPoolToo names the work pool that a run or a deployment hides.
+func (a *app) sayPoolToo(s *store.Store, name string, r reason) {
+	if r.Kind != kindRun && r.Kind != kindDeployment {
+		return
+	}
+	if _, err := s.WorkPool(a.ctx, name); err == nil {
+		a.say("a work pool is called %q, too: runnel why --pool %s", name, name)
+	}
 }
 
 func hintsOf(err error) []string {
