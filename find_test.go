@@ -83,3 +83,31 @@ func TestChangingManyAsks(t *testing.T) {
 	x.ends(0)
 	shell("test $(runnel flow-run ls --state AwaitingRetry -o name | wc -l) = 2")
 }
+
+// TestRunsFitTheTerminal: a long message is cut, and no row wraps.
+func TestRunsFitTheTerminal(t *testing.T) {
+	folder, env, shell := runsFolder(t)
+	shell("runnel run say/d --name one --in 1h; runnel deployment delete say/d --yes")
+	shell("runnel flow-run ls | grep -q 'its deployment was deleted$'")
+	x := openTerminal(t, folder, 70, 24, append(env, "COLUMNS="), "flow-run", "ls")
+	x.ends(0)
+	if shown := x.text(); strings.Count(shown, "\n") != 2 || !strings.Contains(shown, "…") {
+		t.Errorf("it does not fit:\n%s", shown)
+	}
+}
+
+// TestPruningAsks: on a terminal, and there --yes keeps it from asking.
+func TestPruningAsks(t *testing.T) {
+	folder, env, shell := runsFolder(t)
+	shell("runnel run say/d --name one; runnel worker start -p p --run-once")
+	line := []string{"db", "prune", "--keep", "0", "--keep-last", "0", "--save"}
+	x := openTerminal(t, folder, 80, 24, env, line...)
+	x.wait("to be deleted: 1 run with ", "delete 1 run? [y/N]")
+	x.press(enter)
+	x.ends(1)
+	shell("runnel flow-run inspect one -o name; runnel db info | grep -q 'the last 100'")
+	x = openTerminal(t, folder, 80, 24, env, append(line, "--yes")...)
+	x.ends(0)
+	x.wait("deleted 1 run with ")
+	shell("test -z \"$(runnel flow-run ls -o name)\"")
+}

@@ -253,6 +253,7 @@ type dbPruneCmd struct {
 	KeepLast *int   `placeholder:"N" help:"Keep the last N runs of each deployment, however old."`
 	DryRun   bool   `help:"Only say what would be deleted."`
 	Save     bool   `help:"Make this what workers do every hour."`
+	yesFlag
 	outputFlag
 }
 
@@ -263,6 +264,7 @@ func (dbPruneCmd) Help() string {
 		"Every worker does so each hour: until told otherwise, what ended 90 days ago, but for the last 100 " +
 		"runs of each deployment. These are the defaults here as well; --save changes them. Checkouts and " +
 		"environments of pull steps that no run has used for days go, too.\n\n" +
+		"On a terminal it says what would go, and asks. Elsewhere, as from cron, it does not ask, and needs no --yes.\n\n" +
 		"Examples:\n  runnel db prune --keep 30d --keep-last 20 --dry-run\n  runnel db prune --keep 30d --save"
 }
 
@@ -280,6 +282,9 @@ func (c dbPruneCmd) Run(a *app) error {
 	}
 	ctx, done := stoppable(a.ctx)
 	defer done()
+	if err := c.agreed(ctx, a, s, r); err != nil {
+		return err
+	}
 	prune := s.Prune
 	if c.DryRun {
 		prune = s.PreviewPrune
@@ -305,12 +310,30 @@ func (c dbPruneCmd) Run(a *app) error {
 	if c.DryRun {
 		verb = "would delete"
 	}
-	a.say("%s %s with %d entries of history, %s and %s of logs", verb, plural(int(p.Runs), "run"), p.Events,
-		plural(int(p.Attempts), "attempt"), bytesText(p.LogBytes))
+	a.say("%s %s", verb, prunedText(p))
 	if p.Freed > 0 {
 		a.say("gave %s of the file back", bytesText(p.Freed))
 	}
 	return nil
+}
+
+// agreed shows a person what would go, and asks. Nobody else is asked: it is
+// made for cron.
+func (c dbPruneCmd) agreed(ctx context.Context, a *app, s *store.Store, r store.Retention) error {
+	if c.DryRun || c.Yes || !a.interactive() {
+		return nil
+	}
+	p, err := s.PreviewPrune(ctx, r)
+	if err != nil || p.Runs == 0 {
+		return err
+	}
+	a.say("to be deleted: %s", prunedText(p))
+	return a.confirm(fmt.Sprintf("delete %s?", plural(int(p.Runs), "run")), c.yesFlag)
+}
+
+func prunedText(p store.Pruned) string {
+	return fmt.Sprintf("%s with %d entries of history, %s and %s of logs", plural(int(p.Runs), "run"), p.Events,
+		plural(int(p.Attempts), "attempt"), bytesText(p.LogBytes))
 }
 
 // retention is the policy as the flags change it.

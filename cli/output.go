@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 	"gopkg.in/yaml.v3"
 )
 
@@ -31,6 +32,7 @@ type list[T any] struct {
 	name    func(T) string // -o name: a full name or id
 	columns []string
 	row     func(T) []string
+	cut     bool           // a terminal's width cuts the last column
 	group   func(T) string // a heading above the rows that share it; nil: none
 	empty   string         // talk for an empty table
 }
@@ -71,6 +73,9 @@ func (l list[T]) print(s *IO, f outputFlag) error {
 	rows := make([][]string, len(l.items))
 	for i, item := range l.items {
 		rows[i] = l.row(item)
+	}
+	if l.cut {
+		s.cutLast(l.columns, rows)
 	}
 	if l.group == nil {
 		s.printTable(l.columns, rows)
@@ -171,6 +176,27 @@ func (s *IO) tableLines(columns []string, rows [][]string) []string {
 	}
 	lines[0] = s.colour(s.OutTerminal, bold, lines[0])
 	return lines
+}
+
+// leastCut is what is shown of a last column, however narrow the terminal.
+const leastCut = 10
+
+// cutLast keeps rows from wrapping on a terminal, if their last cells can.
+func (s *IO) cutLast(columns []string, rows [][]string) {
+	if !s.OutTerminal {
+		return
+	}
+	last, room := len(columns)-1, s.Width
+	for i, name := range columns[:last] {
+		widest := lipgloss.Width(name)
+		for _, row := range rows {
+			widest = max(widest, lipgloss.Width(flat.Replace(row[i])))
+		}
+		room -= widest + 2
+	}
+	for _, row := range rows {
+		row[last] = ansi.Truncate(flat.Replace(row[last]), max(room, leastCut), "…")
+	}
 }
 
 // pairs prints names and values, aligned, for inspect commands.
