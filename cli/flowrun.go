@@ -143,12 +143,8 @@ func (a *app) runRow(r store.Run) []string {
 	case !r.State.Type.Terminal():
 		started = "due " + a.ago(r.Due)
 	}
-	if r.StartTime != nil {
-		end := a.Clock()
-		if r.EndTime != nil {
-			end = *r.EndTime
-		}
-		took = duration(end.Sub(*r.StartTime))
+	if d, ok := r.Took(a.Clock()); ok {
+		took = duration(d)
 	}
 	state := a.colour(a.OutTerminal, stateColours[string(r.State.Type)], r.State.Name)
 	return []string{r.ID.Short(), r.Name, runOf(r), state, started, took, clip(firstLine(clean(r.State.Message)), 60)}

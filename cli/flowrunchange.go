@@ -232,5 +232,8 @@ func (c deploymentDeleteCmd) Run(a *app) error {
 		return err
 	}
 	a.print("deleted deployment %s", d.FullName)
+	if all > 0 && !c.WithRuns {
+		a.say("its runs: runnel flow-run ls --deployment %s", store.Quote(d.FullName))
+	}
 	return nil
 }

@@ -170,8 +170,8 @@ func bothKeys[V any](a, b map[string]V) []string {
 	return slices.Compact(keys)
 }
 
-// waited is how long a run stood due before it started; took is from there to
-// its end. Both are seconds, nil while they last.
+// waited is how long a run stood due before it started; took is how long its
+// newest attempt ran. Both are seconds, nil while they last.
 func waited(r store.Run) any {
 	if r.StartTime == nil {
 		return nil
@@ -180,10 +180,11 @@ func waited(r store.Run) any {
 }
 
 func took(r store.Run) any {
-	if r.StartTime == nil || r.EndTime == nil {
+	d, ok := r.Took(time.Time{})
+	if !ok || r.EndTime == nil {
 		return nil
 	}
-	return r.EndTime.Sub(*r.StartTime).Seconds()
+	return d.Seconds()
 }
 
 func (a *app) showDiff(d runDiff) {

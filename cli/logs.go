@@ -116,16 +116,16 @@ func (c flowRunLogsCmd) lines(a *app) (*logLines, error) {
 // or is about to where it is followed; and it says which that is, and of one
 // that failed, which a later one may hide.
 func (c flowRunLogsCmd) run(a *app, s *store.Store) (store.Run, error) {
-	d, err := s.Deployment(a.ctx, c.FlowRun)
+	name, err := s.NameOfRuns(a.ctx, c.FlowRun)
 	if err != nil || !strings.Contains(c.FlowRun, "/") {
 		return a.oneToRead(s, c.FlowRun)
 	}
-	bad, failed, err := s.NewestRun(a.ctx, store.RunFilter{Deployment: d.FullName, States: []string{string(store.Failed), string(store.Crashed)}})
+	bad, failed, err := s.NewestRun(a.ctx, store.RunFilter{Deployment: name, States: []string{string(store.Failed), string(store.Crashed)}})
 	if err != nil {
 		return bad, err
 	}
 	if c.Failed && !failed {
-		return bad, &exitError{code: exitNotFound, message: fmt.Sprintf("no run of %s has failed or crashed", d.FullName)}
+		return bad, &exitError{code: exitNotFound, message: fmt.Sprintf("no run of %s has failed or crashed", name)}
 	}
 	if c.Failed {
 		a.sayRun(bad)
@@ -133,7 +133,7 @@ func (c flowRunLogsCmd) run(a *app, s *store.Store) (store.Run, error) {
 	}
 	run, err := a.oneToRead(s, c.FlowRun)
 	if err == nil && run.RunCount == 0 && !c.Follow {
-		last, begun, lastErr := s.NewestRun(a.ctx, store.RunFilter{Deployment: d.FullName, Begun: true})
+		last, begun, lastErr := s.NewestRun(a.ctx, store.RunFilter{Deployment: name, Begun: true})
 		if begun {
 			a.sayNotBegun(run)
 			run = last
@@ -145,7 +145,7 @@ func (c flowRunLogsCmd) run(a *app, s *store.Store) (store.Run, error) {
 	}
 	a.sayRun(run)
 	if failed && bad.ID != run.ID && a.Clock().Sub(bad.State.Timestamp) < 24*time.Hour {
-		a.say("%s %s %s: runnel logs %s --failed", bad.Name, bad.State.Name, a.ago(bad.State.Timestamp), store.Quote(d.FullName))
+		a.say("%s %s %s: runnel logs %s --failed", bad.Name, bad.State.Name, a.ago(bad.State.Timestamp), store.Quote(name))
 	}
 	return run, nil
 }

@@ -186,6 +186,7 @@ func (c poolDeleteCmd) Run(a *app) error {
 	}
 	a.ringAll(s, bells)
 	a.print("deleted work pool %q", c.Name)
+	a.say("its runs are in no pool now: find them by --deployment or --flow")
 	if len(touched.Deployments) > 0 {
 		a.say("%s now without a work pool: deploy again with --pool", are(len(touched.Deployments), "deployment"))
 	}

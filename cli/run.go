@@ -264,8 +264,8 @@ func (c runCmd) ended(a *app, run store.Run) error {
 
 func (a *app) sayEnd(run store.Run) {
 	took := ""
-	if run.StartTime != nil && run.EndTime != nil {
-		took = " after " + duration(run.EndTime.Sub(*run.StartTime))
+	if d, ok := run.Took(a.Clock()); ok && run.EndTime != nil {
+		took = " after " + duration(d)
 	}
 	message := ""
 	if run.State.Message != "" {

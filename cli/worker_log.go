@@ -109,8 +109,8 @@ func (t *workerTerminal) entry(event string, run *store.Run, message string) log
 	if run.State.Type == store.Failed || run.State.Type == store.Crashed {
 		e.Level = levelError
 	}
-	if run.StartTime != nil && run.EndTime != nil {
-		seconds := run.EndTime.Sub(*run.StartTime).Seconds()
+	if d, ok := run.Took(t.Clock()); ok && run.EndTime != nil {
+		seconds := d.Seconds()
 		e.Seconds = &seconds
 	}
 	return e

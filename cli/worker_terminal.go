@@ -100,8 +100,8 @@ func (t *workerTerminal) ended(run store.Run) {
 	f := t.streams[run.ID]
 	delete(t.streams, run.ID)
 	after := ""
-	if run.StartTime != nil && run.EndTime != nil {
-		after = " after " + duration(run.EndTime.Sub(*run.StartTime))
+	if d, ok := run.Took(t.Clock()); ok && run.EndTime != nil {
+		after = " after " + duration(d)
 	}
 	if run.State.Message != "" {
 		after += ": " + clean(run.State.Message)

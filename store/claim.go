@@ -5,6 +5,7 @@ package store
 // the fence and, where there is one, the owner.
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -119,10 +120,8 @@ func (t *tx) start(run Run, owner Owner, worker string) (Claimed, error) {
 	run.State = State{Running, stateNames[Running], "", instant(t.now)}
 	run.RunCount, run.Owner, run.WorkerName = attempt, owner, worker
 	run.Fence++
-	if run.StartTime == nil {
-		at := instant(t.now)
-		run.StartTime = &at
-	}
+	at := instant(t.now)
+	run.StartTime, run.attemptStart = cmp.Or(run.StartTime, &at), &at
 	c := Claimed{Run: run, Attempt: attempt, Log: logName(run.ID, attempt, t.now)}
 	return c, t.recordStart(c, worker)
 }

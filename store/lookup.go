@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -17,15 +19,15 @@ func (s *Store) FindRuns(ctx context.Context, word string) ([]Run, error) {
 		return s.found(ctx, word, " WHERE r.id = ?", id)
 	}
 	if strings.Contains(word, "/") {
-		d, err := s.Deployment(ctx, word)
+		name, err := s.NameOfRuns(ctx, word)
 		if err != nil {
 			return nil, err
 		}
-		run, ok, err := s.NewestRun(ctx, RunFilter{Deployment: d.FullName})
+		run, ok, err := s.NewestRun(ctx, RunFilter{Deployment: name})
 		if err == nil && !ok {
 			return nil, &Error{
-				Code: NotFound, Message: fmt.Sprintf("%s has no runs yet", d.FullName),
-				Hint: []string{"make one: runnel run " + Quote(d.FullName)},
+				Code: NotFound, Message: fmt.Sprintf("%s has no runs yet", name),
+				Hint: []string{"make one: runnel run " + Quote(name)},
 			}
 		}
 		return []Run{run}, err
@@ -51,6 +53,20 @@ func (s *Store) FindRuns(ctx context.Context, word string) ([]Run, error) {
 		}
 	}
 	return s.found(ctx, word, " WHERE r.name = ? ORDER BY r.id DESC LIMIT 20", word)
+}
+
+// NameOfRuns gives the full name of a deployment; where there is none, that of a
+// deleted one that has left runs.
+func (s *Store) NameOfRuns(ctx context.Context, word string) (string, error) {
+	d, err := s.Deployment(ctx, word)
+	var known *Error
+	if err == nil || !errors.As(err, &known) || known.Code != NotFound || strings.ContainsAny(word, "*?[") {
+		return d.FullName, err
+	}
+	if left, failed := hasLeft(ctx, s.reader, leftCondition(word)); failed != nil || !left {
+		return "", cmp.Or(failed, err)
+	}
+	return word, nil
 }
 
 func (s *Store) found(ctx context.Context, word, where string, args ...any) ([]Run, error) {

@@ -99,3 +99,35 @@ func TestARunWhoseDeploymentIsGoneIsNotRetried(t *testing.T) {
 		t.Errorf("the history names its deployment: %v", run.Deployment)
 	}
 }
+
+// TestTookIsOfTheNewestAttempt: what lies between attempts does not count, nor
+// does what a run waited before it was cancelled.
+func TestTookIsOfTheNewestAttempt(t *testing.T) {
+	ctx, s := context.Background(), open(t)
+	now := freeze(s)
+	deploy(t, s, func(w *Wish) { w.Retries, w.RetryDelays = 2, []float64{60} })
+	id := create(t, s, "nightly", nil).ID
+	took := func(want time.Duration, known bool) {
+		t.Helper()
+		run, err := s.RunByID(ctx, id)
+		must(t, err)
+		if got, ok := run.Took(*now); got != want || ok != known {
+			t.Errorf("%s took %v, %v; want %v, %v", run.State.Name, got, ok, want, known)
+		}
+	}
+	took(0, false)
+	for _, length := range []time.Duration{3 * time.Second, 2 * time.Second} {
+		c := claimOne(t, s)
+		*now = now.Add(length)
+		took(length, true)
+		if got, ok := c.Run.Took(*now); got != length || !ok {
+			t.Errorf("its owner knows of %v, %v", got, ok)
+		}
+		must(t, s.End(ctx, endOf(c, NewState(Failed, "exited with 1")), "slot"))
+		took(0, false)
+		*now = now.Add(time.Minute)
+	}
+	_, err := s.Cancel(ctx, id, "enough", "test")
+	must(t, err)
+	took(2*time.Second, true)
+}

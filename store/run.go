@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -41,6 +42,8 @@ type Run struct {
 	Fence int64     `json:"-"`
 	Owner Owner     `json:"-"`
 	Due   time.Time `json:"-"`
+	// The newest attempt's times, where they are not the run's own.
+	attemptStart, attemptEnd *time.Time
 	// ForceStop says that its process gets no grace.
 	ForceStop bool `json:"-"`
 }
@@ -101,7 +104,13 @@ const selectRun = `
 	       coalesce(r.owner_host, ''),
 	       coalesce(r.owner_proof, ''),
 	       r.empirical_policy,
-	       r.force_stop
+	       r.force_stop,
+	       CASE WHEN r.attempt > 1
+	            THEN (SELECT a.start_time FROM attempt a WHERE a.run_id = r.id AND a.attempt = r.attempt)
+	       END,
+	       CASE WHEN r.attempt > 0 AND r.state_type = 'CANCELLED'
+	            THEN (SELECT a.end_time FROM attempt a WHERE a.run_id = r.id AND a.attempt = r.attempt)
+	       END
 	  FROM flow_run r
 	 CROSS JOIN flow f ON f.id = r.flow_id
 	  LEFT JOIN work_queue q ON q.id = r.work_queue_id
@@ -110,13 +119,13 @@ const selectRun = `
 func scanRun(r row) (run Run, err error) {
 	var deployment ID
 	var stateTime, expected, due, created, updated int64
-	var start, end, tick sql.NullInt64
+	var start, end, tick, attemptStart, attemptEnd sql.NullInt64
 	var parameters, tags, variables, job, policy text
 	err = r.Scan(&run.ID, &run.Name, &run.FlowName, &run.Deployment, &deployment, &run.State.Type,
 		&run.State.Name, &run.State.Message, &stateTime, &parameters, &tags, &variables, &run.WorkPoolName,
 		&run.WorkQueueName, &expected, &due, &start, &end, &run.RunCount, &run.IdempotencyKey,
 		&run.TimeoutSeconds, &tick, &run.ScheduleSlug, &run.WorkerName, &run.CreatedBy, &created, &updated, &job, &run.Fence,
-		&run.Owner.Kind, &run.Owner.Host, &run.Owner.Proof, &policy, &run.ForceStop)
+		&run.Owner.Kind, &run.Owner.Host, &run.Owner.Proof, &policy, &run.ForceStop, &attemptStart, &attemptEnd)
 	if err != nil {
 		return run, err
 	}
@@ -126,6 +135,7 @@ func scanRun(r row) (run Run, err error) {
 	run.State.Timestamp, run.ExpectedStartTime, run.Due = instant(stateTime), instant(expected), instant(due)
 	run.Created, run.Updated = instant(created), instant(updated)
 	run.StartTime, run.EndTime, run.ScheduledFor = instantOrNil(start), instantOrNil(end), instantOrNil(tick)
+	run.attemptStart, run.attemptEnd = instantOrNil(attemptStart), instantOrNil(attemptEnd)
 	err = errors.Join(json.Unmarshal(parameters, &run.Parameters), json.Unmarshal(tags, &run.Tags),
 		json.Unmarshal(variables, &run.JobVariables))
 	if string(policy) != "{}" {
@@ -136,6 +146,17 @@ func scanRun(r row) (run Run, err error) {
 		err = errors.Join(err, json.Unmarshal(job, run.Job))
 	}
 	return run, err
+}
+
+// Took is how long the newest attempt took, or has taken by now; what lies
+// between attempts does not count. ok is false where none was begun, or the
+// next is waited for.
+func (r Run) Took(now time.Time) (took time.Duration, ok bool) {
+	if r.StartTime == nil || !r.State.Type.Live() && !r.State.Type.Terminal() {
+		return 0, false
+	}
+	start, end := cmp.Or(r.attemptStart, r.StartTime), cmp.Or(r.attemptEnd, r.EndTime, &now)
+	return end.Sub(*start), true
 }
 
 // read scans a run and shows it as a reader is told: a run that should have

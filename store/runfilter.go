@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,15 +107,32 @@ func oneOf[T any](index, column string, values []T) criterion {
 	return c
 }
 
+// leftCondition finds, by a name or a pattern, the runs that deployments left
+// when they were deleted.
+func leftCondition(word string) condition {
+	name := "r.deployment_name"
+	if !strings.Contains(word, "/") {
+		name = "substr(r.deployment_name, instr(r.deployment_name, '/') + 1)"
+	}
+	return condition{"r.deployment_id IS NULL AND " + name + " GLOB ?", []any{word}}
+}
+
+// hasLeft is true where a deleted deployment has left a run.
+func hasLeft(ctx context.Context, q querier, left condition) (found bool, err error) {
+	err = q.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM flow_run r INDEXED BY flow_run_at_deployment WHERE "+left.text+")",
+		left.args...).Scan(&found)
+	return found, err
+}
+
 // deploymentCriterion takes a word for a name, and where there is none of it
-// for a pattern.
+// for a pattern. Both find what deleted deployments have left, too.
 func deploymentCriterion(ctx context.Context, q querier, word string) (c criterion, err error) {
 	d, err := deploymentByName(ctx, q, word)
 	var known *Error
 	if err == nil {
 		return oneOf("flow_run_at_deployment", "r.deployment_id", []ID{d.ID}), nil
 	}
-	if !errors.As(err, &known) || known.Code != NotFound || !strings.ContainsAny(word, "*?[") {
+	if !errors.As(err, &known) || known.Code != NotFound {
 		return c, err
 	}
 	ids, failed := collect(ctx, q, scanID, `
@@ -122,15 +140,29 @@ func deploymentCriterion(ctx context.Context, q querier, word string) (c criteri
 		  FROM deployment d
 		  JOIN flow f ON f.id = d.flow_id
 		 WHERE iif(instr(?1, '/'), f.name || '/' || d.name, d.name) GLOB ?1`, word)
-	if failed != nil || len(ids) == 0 {
-		return c, errors.Join(failed, err)
+	if failed != nil {
+		return c, failed
 	}
-	return oneOf("flow_run_at_deployment", "r.deployment_id", ids), nil
+	left := leftCondition(word)
+	found, failed := hasLeft(ctx, q, left)
+	if failed != nil || !found && len(ids) == 0 {
+		return c, cmp.Or(failed, err)
+	}
+	c = oneOf("flow_run_at_deployment", "r.deployment_id", ids)
+	if found {
+		c.text, c.args = "("+c.text+" OR "+left.text+")", append(c.args, left.args...)
+		c.keys, c.whole = append(c.keys, condition{"r.deployment_id IS NULL", nil}), false
+	}
+	return c, nil
 }
 
 func queueCriterion(ctx context.Context, q querier, pool, queue string) (c criterion, err error) {
 	if pool != "" {
 		p, err := poolByName(ctx, q, pool)
+		var known *Error
+		if errors.As(err, &known) && known.Code == NotFound {
+			known.Hint = append(known.Hint, "the runs of a pool that was deleted are in none: find them by --deployment or --flow")
+		}
 		if err != nil {
 			return c, err
 		}
