@@ -179,6 +179,10 @@ func (c poolDeleteCmd) Run(a *app) error {
 	if err := a.confirm(fmt.Sprintf("delete the work pool %q?", c.Name), c.yesFlag); err != nil {
 		return err
 	}
+	_, hadRuns, err := s.NewestRun(a.ctx, store.RunFilter{Pool: c.Name})
+	if err != nil {
+		return err
+	}
 	bells, _ := s.Bells(a.ctx, c.Name) // its workers, which shall end at once
 	touched, err = s.DeleteWorkPool(a.ctx, c.Name, "command")
 	if err != nil {
@@ -186,7 +190,9 @@ func (c poolDeleteCmd) Run(a *app) error {
 	}
 	a.ringAll(s, bells)
 	a.print("deleted work pool %q", c.Name)
-	a.say("its runs are in no pool now: find them by --deployment or --flow")
+	if hadRuns {
+		a.say("its runs are in no pool now; find them: runnel flow-run ls --deployment or --flow")
+	}
 	if len(touched.Deployments) > 0 {
 		a.say("%s now without a work pool: deploy again with --pool", are(len(touched.Deployments), "deployment"))
 	}
