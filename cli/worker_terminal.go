@@ -19,8 +19,14 @@ type workerTerminal struct {
 	mu      sync.Mutex // whole lines
 	streams map[store.ID]*follower
 	pending sync.WaitGroup // ends that wait for the last of their output
-	lines   chan string
+	lines   chan shownLine
 	done    chan struct{}
+}
+
+// shownLine is a line, and what is closed when it has been shown.
+type shownLine struct {
+	text  string
+	shown chan struct{}
 }
 
 // heldLines is how many lines wait for a slow terminal before they are left out.
@@ -35,10 +41,10 @@ func (t *workerTerminal) notify(n runner.Notice) {
 		t.line(t.entry("note", nil, n.Text), n.Text)
 	case n.End == nil:
 		text := n.Run.Name + " started" + of(n.Run)
-		t.line(t.entry("run_started", &n.Run, text), t.stamp()+"  "+text)
+		started := t.line(t.entry("run_started", &n.Run, text), t.stamp()+"  "+text)
 		if streamsOutput(n.Variables) {
 			f := &follower{}
-			f.start(t.ctx, n.Log, t.output(n.Run))
+			f.start(t.ctx, n.Log, after(started, t.output(n.Run)))
 			t.streams[n.Run.ID] = f
 		}
 	default:
@@ -46,13 +52,22 @@ func (t *workerTerminal) notify(n runner.Notice) {
 	}
 }
 
+// after shows a run's output after the line that it started.
+func after(started <-chan struct{}, visit func(runner.Record) error) func(runner.Record) error {
+	return func(r runner.Record) error {
+		<-started
+		return visit(r)
+	}
+}
+
 func (t *workerTerminal) open() {
 	t.streams = map[store.ID]*follower{}
-	t.lines, t.done = make(chan string, heldLines), make(chan struct{})
+	t.lines, t.done = make(chan shownLine, heldLines), make(chan struct{})
 	go func() {
 		defer close(t.done)
 		for line := range t.lines {
-			_, _ = t.Write([]byte(line + "\n"))
+			_, _ = t.Write([]byte(line.text + "\n"))
+			close(line.shown)
 		}
 	}()
 }
@@ -67,12 +82,16 @@ func (t *workerTerminal) Write(b []byte) (int, error) {
 	return t.Err.Write(b)
 }
 
-// line shows what happened: as JSON, or as the text for people.
-func (t *workerTerminal) line(entry logEntry, text string) {
+// line shows what happened: as JSON, or as the text for people. It gives what is
+// closed when that is done.
+func (t *workerTerminal) line(entry logEntry, text string) <-chan struct{} {
+	line := shownLine{t.shown(entry, text), make(chan struct{})}
 	select {
-	case t.lines <- t.shown(entry, text):
+	case t.lines <- line:
 	default: // the terminal does not read; what happened is in the database
+		close(line.shown)
 	}
+	return line.shown
 }
 
 func (t *workerTerminal) shown(entry logEntry, text string) string {
@@ -114,15 +133,11 @@ func (t *workerTerminal) ended(run store.Run) {
 	}
 	// The end is shown after the last of the output, without waiting here.
 	f.ended.Store(true)
-	lines := t.lines
 	t.pending.Add(1)
 	go func() {
 		defer t.pending.Done()
 		<-f.done
-		select {
-		case lines <- t.shown(entry, text):
-		default:
-		}
+		t.line(entry, text)
 	}()
 }
 
