@@ -129,7 +129,7 @@ func (a *app) showStatus(o overview) {
 	a.showFailures(o, failures)
 }
 
-// showPools puts those first that hold up runs, or will.
+// showPools puts those first that hold up runs, then those that will.
 func (a *app) showPools(pools []store.PoolLoad, n int) {
 	if len(pools) == 0 {
 		a.say("no work pools yet; make one: runnel work-pool create my-process-pool")
@@ -138,7 +138,9 @@ func (a *app) showPools(pools []store.PoolLoad, n int) {
 	stuck := func(p store.PoolLoad) bool {
 		return p.Late > 0 || p.Status != store.StatusReady && (p.Waiting > 0 || p.Next != nil)
 	}
-	slices.SortStableFunc(pools, func(x, y store.PoolLoad) int { return firstIf(stuck(x), stuck(y)) })
+	slices.SortStableFunc(pools, func(x, y store.PoolLoad) int {
+		return cmp.Or(firstIf(stuck(x), stuck(y)), firstIf(stuck(x) && x.Waiting > 0, stuck(y) && y.Waiting > 0))
+	})
 	var rows [][]string
 	for _, p := range pools[:n] {
 		next := "-"
@@ -151,11 +153,11 @@ func (a *app) showPools(pools []store.PoolLoad, n int) {
 		})
 	}
 	a.printTable([]string{"Work Pool", "Status", "Workers", "Running", "Waiting", "Late", "Next"}, rows)
-	switch {
-	case stuck(pools[0]):
-		a.say("what holds it up: runnel why %s", pools[0].Name)
-	case len(pools) > n:
+	if len(pools) > n {
 		a.say("and %d more: runnel work-pool ls", len(pools)-n)
+	}
+	if stuck(pools[0]) {
+		a.say("what holds it up: runnel why %s", pools[0].Name)
 	}
 }
 
