@@ -179,7 +179,32 @@ func (d *doctor) workers() error {
 				"runnel worker start --pool "+p.Name)
 		}
 	}
-	d.say(checkOK, "workers", plural(online, "worker")+" at work", "")
+	return d.schedules(pools, online)
+}
+
+// schedules checks that what fires by itself has a worker, too.
+func (d *doctor) schedules(pools []store.WorkPool, online int) error {
+	deployments, err := d.store.Deployments(d.ctx)
+	if err != nil {
+		return err
+	}
+	idle := map[string][]string{}
+	for _, one := range deployments {
+		if _, fires := nextOf(one); fires && !paused(one) {
+			idle[one.WorkPoolName] = append(idle[one.WorkPoolName], one.FullName)
+		}
+	}
+	found := false
+	for _, p := range pools {
+		if names := idle[p.Name]; len(names) > 0 && p.Workers == 0 && p.Late == 0 && !p.IsPaused {
+			found = true
+			d.say(checkWarn, "workers", note{fmt.Sprintf("no worker polls %s, and schedules fire for it", p.Name), names}.String(),
+				fmt.Sprintf("runnel worker install --pool %s; or until you log out: runnel worker start --pool %[1]s", p.Name))
+		}
+	}
+	if online > 0 || !found {
+		d.say(checkOK, "workers", plural(online, "worker")+" at work", "")
+	}
 	return nil
 }
 
