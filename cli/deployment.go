@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -159,6 +160,10 @@ func (c deploymentInspectCmd) Run(a *app) error {
 	if err := a.showDropped(s, d); err != nil {
 		return err
 	}
+	if d.WorkPoolName == "" {
+		a.say("%s", poolGone(d))
+		return nil
+	}
 	pool, err := s.WorkPool(a.ctx, d.WorkPoolName)
 	if err == nil {
 		if line := noWorker(pool); line != "" {
@@ -178,7 +183,7 @@ func (a *app) showDeployment(d store.Deployment) {
 		{"root", d.Path},
 		{"python", d.Interpreter},
 		{"version", d.Version},
-		{"work pool", d.WorkPoolName},
+		{"work pool", cmp.Or(d.WorkPoolName, "none")},
 		{"work queue", d.WorkQueueName},
 		{"tags", clean(strings.Join(d.Tags, ", "))},
 		{"concurrency limit", limitText(d.ConcurrencyLimit) + collisionText(d)},

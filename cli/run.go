@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -206,10 +207,8 @@ func (c runCmd) created(a *app, s *store.Store, run store.Run, existed bool) {
 	default:
 		a.say("created flow run %s (%s)", run.Name, run.ID.Short())
 	}
-	if pool, err := s.WorkPool(a.ctx, run.WorkPoolName); err == nil {
-		if line := noWorker(pool); line != "" {
-			a.say("%s", line)
-		}
+	if line := a.holds(s, run); line != "" {
+		a.say("%s", line)
 	}
 	if d, err := s.Deployment(a.ctx, *run.Deployment); err == nil && (d.Paused || d.OperatorPaused) {
 		a.say("the deployment is paused: the run waits for: runnel deployment resume %s", store.Quote(d.FullName))
@@ -217,6 +216,16 @@ func (c runCmd) created(a *app, s *store.Store, run store.Run, existed bool) {
 	if !c.Watch {
 		a.say("follow it: runnel flow-run logs %s --follow", run.ID.Short())
 	}
+}
+
+// holds is what keeps a run from starting, but for the pause of its deployment.
+func (a *app) holds(s *store.Store, run store.Run) string {
+	pool, err := s.WorkPool(a.ctx, run.WorkPoolName)
+	if err != nil {
+		return "" // it was deleted just now
+	}
+	obstacle, _ := a.obstacle(s, store.Run{WorkPoolName: run.WorkPoolName, WorkQueueName: run.WorkQueueName})
+	return cmp.Or(noWorker(pool), obstacle)
 }
 
 func (c runCmd) printRun(a *app, run store.Run) error {

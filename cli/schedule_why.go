@@ -9,24 +9,35 @@ import (
 	"runnel/store"
 )
 
-// nextReason says what the next tick of a deployment waits for, or why there
-// is none.
+// nextReason says what the next run of a deployment waits for, whoever made it,
+// or when there will be one, or why there is none.
 func (a *app) nextReason(s *store.Store, d store.Deployment) (reason, error) {
-	first, found := nextOf(d)
-	if !found {
-		why, err := a.silence(s, d)
-		return reason{Why: why}, err
-	}
-	r, made, err := s.TickRun(a.ctx, d.ID, first.Slug, *first.Next)
-	if err != nil || !made {
-		return reason{Why: "fires next at " + a.tickText(*first.Next, first.Timezone)}, err
-	}
-	if !r.Due.After(a.Clock()) {
+	tick, fires := nextOf(d)
+	r, waits, err := s.NextRun(a.ctx, d.ID)
+	switch {
+	case err != nil:
+		return reason{}, err
+	case waits && !r.Due.After(a.Clock()):
 		now, err := a.reasonOf(s, r)
 		now.Why = "its run " + r.Name + " is due: " + now.Why
 		return now, err
+	case waits && (!fires || !r.Due.After(*tick.Next)):
+		return a.timedReason(s, d, r)
+	case fires:
+		return reason{Why: "fires next at " + a.tickText(*tick.Next, tick.Timezone)}, nil
 	}
-	why := fmt.Sprintf("waits for its time, %s, by the schedule %s", a.tickText(r.Due, first.Timezone), first.Slug)
+	why, err := a.silence(s, d)
+	return reason{Why: why}, err
+}
+
+// timedReason is that of a run whose time has not come.
+func (a *app) timedReason(s *store.Store, d store.Deployment, r store.Run) (reason, error) {
+	why := "its run " + r.Name + " " + a.waitText(r, store.Wait{For: store.WaitTime})
+	for _, one := range d.Schedules {
+		if r.ScheduleSlug != nil && *r.ScheduleSlug == one.Slug {
+			why = fmt.Sprintf("waits for its time, %s, by the schedule %s", a.tickText(r.Due, one.Timezone), one.Slug)
+		}
+	}
 	obstacle, err := a.obstacle(s, r)
 	if obstacle != "" {
 		obstacle = "; as it stands it will not start then: " + obstacle
@@ -34,16 +45,15 @@ func (a *app) nextReason(s *store.Store, d store.Deployment) (reason, error) {
 	return reason{State: &r.State, Why: why + obstacle}, err
 }
 
-// obstacle is what would hold a run today if its time had come: what is
-// paused, or that no worker is there. Limits may be free again by then.
+// obstacle is what would hold a run today if its time had come, and goes on
+// holding it: a limit that is reached may be free again by then, one of 0 not.
 func (a *app) obstacle(s *store.Store, r store.Run) (string, error) {
 	r.Due = a.Clock()
 	w, err := s.Waits(a.ctx, r)
-	switch w.For {
-	case store.WaitPoolGone, store.WaitPoolPaused, store.WaitQueuePaused, store.WaitDeploymentPaused, store.WaitWorker:
-		return cmp.Or(a.stoppedWorker(s, r, w), a.waitText(r, w)), err
+	if err != nil || w.For == store.WaitClaim || w.Limit > 0 {
+		return "", err
 	}
-	return "", err
+	return cmp.Or(a.stoppedWorker(s, r, w), a.waitText(r, w)), nil
 }
 
 // silence is why no schedule of a deployment fires, and what it would take for
@@ -51,7 +61,7 @@ func (a *app) obstacle(s *store.Store, r store.Run) (string, error) {
 func (a *app) silence(s *store.Store, d store.Deployment) (string, error) {
 	switch {
 	case d.WorkPoolName == "":
-		return "its work pool was deleted: runnel deployment update " + store.Quote(d.FullName) + " --pool NAME", nil
+		return poolGone(d), nil
 	case paused(d):
 		return "the deployment is paused: runnel deployment resume " + store.Quote(d.FullName), nil
 	case len(d.Schedules) > 0:
@@ -62,6 +72,10 @@ func (a *app) silence(s *store.Store, d store.Deployment) (string, error) {
 		return "it has no schedule, and a run of it would not start: " + obstacle, err
 	}
 	return "nothing is wrong: it has no schedule, and runs when it is told to: runnel run " + store.Quote(d.FullName), err
+}
+
+func poolGone(d store.Deployment) string {
+	return "its work pool was deleted: runnel deployment update " + store.Quote(d.FullName) + " --pool NAME"
 }
 
 // quiet is why none of the schedules fires, with what makes each do so.

@@ -97,6 +97,21 @@ func TestWhyExplainsThatNoWorkerRan(t *testing.T) {
 	h.want("why folder-report/nightly", `late: no worker ran 2026-03-27 23:00 to 2026-03-29 05:40$`)
 }
 
+// TestWhyNamesTheRunThatIsDueFirst, whoever made it.
+func TestWhyNamesTheRunThatIsDueFirst(t *testing.T) {
+	h := newShelf(t)
+	h.run("deploy report.sh -n nightly -p my-process-pool --cron @daily")
+	tick := `^folder-report/nightly: waits for its time, Sat 2026-03-28 00:00.* by the schedule `
+	h.want("why folder-report/nightly", tick)
+	h.run("run folder-report/nightly --name later --in 2h")
+	h.want("why folder-report/nightly", tick)
+	h.run("run folder-report/nightly --name sooner --in 10m")
+	h.want("why folder-report/nightly", `^folder-report/nightly: its run sooner waits for its time, .*; as it stands it will not start then: no worker `)
+	h.run("run folder-report/nightly --name now")
+	h.now = h.now.Add(time.Minute)
+	h.want("why folder-report/nightly", `^folder-report/nightly: its run now is due: no worker polls `)
+}
+
 // TestDeploymentListFitsATerminal: 80 columns hold names as long as the usual.
 func TestDeploymentListFitsATerminal(t *testing.T) {
 	h := newShelf(t)

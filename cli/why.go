@@ -20,7 +20,7 @@ type whyCmd struct {
 // Help ends with examples.
 func (whyCmd) Help() string {
 	return "Of a run it says what it waits for, or how it ended. Of a deployment, what its next run waits for, or why there is none, " +
-		"and then the same of its newest run. Of a work pool or a queue, what keeps its runs from starting. Where nothing is " +
+		"and then of the newest that has begun. Of a work pool or a queue, what keeps its runs from starting. Where nothing is " +
 		"wrong it says so.\n\n" +
 		"Where several things have the name, a run comes before a deployment, and that before a pool.\n\n" +
 		"Examples:\n  runnel why amber-otter\n  runnel why folder-report/nightly\n  runnel why my-process-pool"
@@ -31,7 +31,7 @@ type reason struct {
 	Kind    string       `json:"kind"` // flow_run, deployment, work_pool or work_queue
 	ID      store.ID     `json:"id"`
 	Name    string       `json:"name"`
-	State   *store.State `json:"state"` // of a run; of a deployment, of the run of its next tick
+	State   *store.State `json:"state"` // of a run; of a deployment, of the run that waits
 	Why     string       `json:"why"`
 	LastRun *reason      `json:"last_run"` // of a deployment, where it has one
 }
@@ -132,7 +132,8 @@ func (a *app) runReason(s *store.Store, word string) (reason, error) {
 	return a.reasonOf(s, run)
 }
 
-// deploymentReason tells of a deployment's next run, then of its newest.
+// deploymentReason tells of a deployment's next run, then of the newest that
+// has begun.
 func (a *app) deploymentReason(s *store.Store, name string) (reason, error) {
 	d, err := s.Deployment(a.ctx, name)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 )
 
 // lastOf seeks the newest run of a deployment: nothing is read of its history
@@ -36,12 +35,23 @@ func (s *Store) LastRun(ctx context.Context, deployment ID) (r Run, ok bool, err
 		" WHERE r.id IN (SELECT "+lastOf+" FROM deployment d WHERE d.id = ?)", deployment)))
 }
 
-// TickRun gives the run of a tick; ok is false where there is none.
-func (s *Store) TickRun(ctx context.Context, deployment ID, slug string, tick time.Time) (r Run, ok bool, err error) {
-	return found(s.read(s.reader.QueryRowContext(ctx, selectRun+`
-		 WHERE r.deployment_id = ?
-		   AND r.schedule_slug = ?
-		   AND r.scheduled_for = ?`, deployment, slug, micros(tick))))
+// selectNext seeks in each queue, since a backlog may be long.
+const selectNext = selectRun + `
+	 WHERE r.id IN (SELECT (SELECT n.id
+	                          FROM flow_run n INDEXED BY flow_run_waiting
+	                         WHERE n.state_type = 'SCHEDULED'
+	                           AND n.work_queue_id = q.id
+	                           AND n.deployment_id = ?
+	                         ORDER BY n.due, n.id
+	                         LIMIT 1)
+	                  FROM work_queue q)
+	 ORDER BY r.due, r.id
+	 LIMIT 1`
+
+// NextRun gives the waiting run of a deployment that is due first; ok is false
+// where none waits.
+func (s *Store) NextRun(ctx context.Context, deployment ID) (r Run, ok bool, err error) {
+	return found(s.read(s.reader.QueryRowContext(ctx, selectNext, deployment)))
 }
 
 // found is a run that may not be there.

@@ -34,6 +34,35 @@ func TestLastRuns(t *testing.T) {
 	}
 }
 
+// TestNextRun: of what waits in any queue it is the one that is due first, and
+// none of what has begun.
+func TestNextRun(t *testing.T) {
+	s := open(t)
+	d := deploy(t, s, nil)
+	register(t, s, "w", nil)
+	_, err := s.CreateWorkQueue(context.Background(), "p", WorkQueue{Name: "side"}, nil)
+	must(t, err)
+	want := func(id ID) {
+		t.Helper()
+		r, found, err := s.NextRun(context.Background(), d.ID)
+		if err != nil || found != (id != ID{}) || r.ID != id {
+			t.Errorf("the next run is %s %v, %v; want %v", r.Name, found, err, id)
+		}
+	}
+	want(ID{})
+	create(t, s, d.FullName, nil)
+	claimOne(t, s)
+	want(ID{})
+	later := create(t, s, d.FullName, func(n *NewRun) { n.At = s.Clock().Add(2 * time.Hour) })
+	want(later.ID)
+	sooner := create(t, s, d.FullName, func(n *NewRun) { n.At, n.Queue = s.Clock().Add(time.Hour), "side" })
+	want(sooner.ID)
+	plan := explain(t, s, selectNext, d.ID)
+	if !strings.Contains(plan, "SEARCH n USING") || strings.Contains(plan, "SCAN r") || strings.Contains(plan, "SCAN n") {
+		t.Errorf("the next run is found so:\n%s", plan)
+	}
+}
+
 // TestLastRunsSeek: with 100,000 runs it is a seek for each deployment.
 func TestLastRunsSeek(t *testing.T) {
 	s := open(t)
