@@ -23,10 +23,10 @@ func TestOutputComesAfterItsStart(t *testing.T) {
 	for i := range runs {
 		terminal.notify(runner.Notice{Run: store.Run{ID: store.NewID(), Name: fmt.Sprintf("r%d", i)}, Log: log})
 	}
-	for id, f := range terminal.streams {
+	for id := range terminal.streams {
 		terminal.notify(runner.Notice{Run: store.Run{ID: id, Name: "one", State: store.NewState(store.Completed, "")}, End: &store.End{}})
-		<-f.done
 	}
+	terminal.pending.Wait()
 	terminal.close()
 	text := shown.String()
 	for i := range runs {
