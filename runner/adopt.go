@@ -32,14 +32,14 @@ func (a *attempt) adopt(end *store.End) store.State {
 			fifos[stream] = fifo
 		}
 	}
-	a.flow = a.adopted() // before anything is said: who hears it may end the process
+	over := a.adopted() // before anything is said: who hears it may end the process
 	a.say("runnel: the slot of this run was killed; a new one reads on")
 	for stream, fifo := range fifos {
 		a.pump(fifo, stream, nil, false)
 	}
 	store.KillPoint("adopt.reading")
 	a.deadline = a.adoptedDeadline()
-	stop := a.outlive()
+	stop := a.outlive(over)
 	store.KillPoint("adopt.outlived")
 	a.drain()
 	store.KillPoint("adopt.drained")
@@ -72,8 +72,8 @@ func AdoptedState(folder string, python bool, end *store.End) store.State {
 }
 
 // outlive returns when the process is gone, by itself or because it was
-// cancelled, took too long, or its slot was told to end.
-func (a *attempt) outlive() (stop orphanStop) {
+// cancelled, took too long, or its slot was told to end. over: it was gone before.
+func (a *attempt) outlive(over bool) (stop orphanStop) {
 	ticker := time.NewTicker(adoptedLook)
 	defer ticker.Stop()
 	var timeout <-chan time.Time
@@ -82,9 +82,10 @@ func (a *attempt) outlive() (stop orphanStop) {
 		defer timer.Stop()
 		timeout = timer.C
 	}
-	var looked time.Time
+	a.look() // of what is being cancelled nothing may stay
+	looked := time.Now()
 	for {
-		if alive, known := a.flow.Alive(); a.cause == byItself && known && !alive {
+		if alive, known := a.flow.Alive(); a.cause == byItself && (over || known && !alive) {
 			return stop // as with its own slot: what it left behind holds nothing up
 		}
 		if free, err := a.log.TryLock(); err != nil || free {
@@ -114,10 +115,24 @@ func (a *attempt) outlive() (stop orphanStop) {
 	}
 }
 
-// adopted is the flow's process: the oldest of its tree. Its recorded number is
-// not gone by: it may not be there yet, or be another process's by now. The zero
+// adopted finds the flow's process, and is true where that is known to be gone,
+// whatever it left behind. Then its number names nothing any more: neither it nor
+// its group may be signalled by it.
+func (a *attempt) adopted() (over bool) {
+	kept := keptProcess(a.job.Folder)
+	alive, known := kept.Alive()
+	switch {
+	case !known:
+		a.flow = a.oldest()
+	case alive:
+		a.flow = kept
+	}
+	return known && !alive
+}
+
+// oldest of the attempt's processes is the flow's where none was kept. The zero
 // Identity where none is found: then the lock alone tells.
-func (a *attempt) adopted() Identity {
+func (a *attempt) oldest() Identity {
 	orphans, err := a.orphans()
 	if err != nil || len(orphans) == 0 {
 		return Identity{}

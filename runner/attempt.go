@@ -185,6 +185,9 @@ func (a *attempt) launch(spec Spec, keep *output, quiet bool) error {
 		spec.Extra = append(spec.Extra, a.private) // privatePath names its descriptor
 	}
 	spec.Extra = append(spec.Extra, a.held...)
+	if err := a.forgetProcess(); err != nil {
+		return err
+	}
 	store.KillPoint("attempt.starting")
 	process, err := startNice(spec, a.job.Nice)
 	store.KillPoint("attempt.started")
@@ -313,11 +316,12 @@ func (a *attempt) until(ended <-chan error) bool {
 	return false
 }
 
-// settleIn does what a process is worth that lasts longer than most: its number
-// is told, and the kills for want of memory are counted before there is its own.
+// settleIn does what a process is worth that lasts longer than most: who it is is
+// kept and told, and the kills for want of memory are counted before there is its own.
 func (a *attempt) settleIn() {
 	a.ooms, _ = oomKills()
 	if a.process != nil {
+		a.keepProcess()
 		a.slot.tell(fromSlot{PID: a.process.PID})
 		store.KillPoint("attempt.told")
 	}

@@ -17,6 +17,9 @@ import (
 // without a mount of its own), so its numbers mean other processes.
 var errForeignProc = errors.New("/proc belongs to another pid namespace")
 
+// errHiddenProc: there is such a process, and /proc does not show it (hidepid=).
+var errHiddenProc = errors.New("/proc hides the process")
+
 var ownProc = sync.OnceValue(func() bool {
 	self, err := os.Readlink("/proc/self")
 	return err == nil && self == strconv.Itoa(os.Getpid())
@@ -37,7 +40,11 @@ func lookUp(pid int) (procInfo, error) {
 	if !ownProc() {
 		return procInfo{}, errForeignProc
 	}
-	return readStat(strconv.Itoa(pid))
+	info, err := readStat(strconv.Itoa(pid))
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+		return procInfo{}, errHiddenProc
+	}
+	return info, err
 }
 
 func readStat(pid string) (procInfo, error) {

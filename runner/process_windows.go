@@ -26,6 +26,8 @@ func reapOrphans() {}
 // Reap is not supported on Windows.
 func (p *Process) Reap() Exit { return Exit{} }
 
+func (p *Process) ended() (Exit, bool) { return Exit{}, true }
+
 // Stop is not supported on Windows.
 func (p *Process) Stop(time.Duration, <-chan struct{}) StopReport {
 	return StopReport{Err: ErrUnsupported}

@@ -116,6 +116,7 @@ func (w *workplace) putAway() {
 		return
 	}
 	_ = os.Remove(filepath.Join(w.folder, outcomeFile))
+	_ = os.Remove(filepath.Join(w.folder, processFile))
 	if w.clean() && os.Rename(w.folder, w.spare) == nil {
 		w.folder = w.spare
 		return
