@@ -24,6 +24,7 @@ type chooser struct {
 	until       int64 // runs that are due by then
 	free        int   // of pool and worker together; the owners are counted apart
 	queues      []*queueCursor
+	unseen      bool // one of them is new, and no heartbeat has told that it is polled
 	deployments map[ID]*candidate
 	running     map[ID]int // live runs by deployment
 	blocked     []string   // deployments that this claim can take nothing of, in hex
@@ -63,6 +64,11 @@ func (t *tx) claim(r Round, result *RoundResult) error {
 	c, err := t.newChooser(r.Worker)
 	if err != nil {
 		return err
+	}
+	if c.unseen {
+		if err := t.touchQueues(r.Worker.ID); err != nil {
+			return err
+		}
 	}
 	for _, q := range c.queues {
 		q.size = min(len(r.Owners)+4, claimPage)
@@ -128,6 +134,7 @@ func (c *chooser) count(w Worker, queues []WorkQueue) error {
 	for _, q := range queues {
 		inPool += inQueue[q.ID]
 		polled := len(w.Queues) == 0 || slices.Contains(w.Queues, q.Name)
+		c.unseen = c.unseen || polled && q.LastPolled == nil
 		if polled && !q.IsPaused {
 			c.queues = append(c.queues, &queueCursor{
 				id: q.ID, priority: q.Priority,
