@@ -37,6 +37,7 @@ type Worker struct {
 	wrote    bool              // since the last checkpoint
 	flush    bool              // the pids have waited long enough for an end to go with
 	again    map[store.ID]bool // by run: its slot can be given another
+	adopted  map[store.ID]int  // by run: the attempt that another slot ends
 	mode     mode
 	hurry    <-chan time.Time // fires when a container's time is up
 	storage  string           // the trouble with the disk that was said last
@@ -144,6 +145,7 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	}
 	store.KillPoint("worker.listening")
 	w.events, w.hands, w.again = make(chan slotEvent, 64), map[store.ID]*hand{}, map[store.ID]bool{}
+	w.adopted = map[store.ID]int{}
 	w.started = w.Store.Clock()
 	w.beat = w.started
 	w.pruner.next = w.started.Add(pruneFirst)
@@ -442,6 +444,7 @@ func (w *Worker) lost(ctx context.Context, h *hand) {
 	switch {
 	case err != nil:
 	case run.State.Type.Live():
+		w.adopted[run.ID] = h.claimed.Attempt
 		w.Notify(Notice{Text: fmt.Sprintf("the slot of %s was killed; a new one looks after its process", run.Name)})
 	default:
 		w.Notify(Notice{Run: run, Attempt: h.claimed.Attempt, End: &store.End{Run: run.ID, State: run.State}})

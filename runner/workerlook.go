@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"runnel/store"
@@ -43,7 +44,7 @@ func (w *Worker) look(ctx context.Context) error {
 	}
 	sweep := now.Sub(w.swept) >= sweepEvery
 	w.tellHooks(ctx, sweep)
-	if w.busy() == 0 && !sweep {
+	if w.busy() == 0 && len(w.adopted) == 0 && !sweep {
 		return nil // no run of ours that could have been cancelled
 	}
 	runs, err := w.Store.LiveRuns(ctx)
@@ -55,6 +56,7 @@ func (w *Worker) look(ctx context.Context) error {
 			h.tell(toSlot{Cancel: true})
 		}
 	}
+	w.notifyAdopted(ctx, runs)
 	if !sweep {
 		return nil
 	}
@@ -72,6 +74,21 @@ func (w *Worker) look(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// notifyAdopted shows the ends of runs whose slot was killed.
+func (w *Worker) notifyAdopted(ctx context.Context, live []store.Run) {
+	for id, attempt := range w.adopted {
+		at := slices.IndexFunc(live, func(r store.Run) bool { return r.ID == id })
+		if at >= 0 && live[at].RunCount == attempt {
+			continue
+		}
+		delete(w.adopted, id)
+		run, err := w.Store.RunByID(ctx, id)
+		if err == nil && run.RunCount == attempt {
+			w.Notify(Notice{Run: run, Attempt: attempt, End: &store.End{Run: id, State: run.State}})
+		}
+	}
 }
 
 // replan makes the next ticks that are missing; mostly it only looks.
