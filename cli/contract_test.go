@@ -115,7 +115,7 @@ func exampleState(t *testing.T) player {
 	}
 	p.must("work-pool create etl -d loads")
 	p.must("work-queue create etl/slow")
-	p.must("deploy say.sh -n nightly -p etl --cron @daily -t loads --param top=2")
+	p.must("deploy say.sh -n nightly -p etl --cron @yearly -t loads --param top=2")
 	p.must("variable set region eu-west-1")
 	for _, name := range []string{"good", "bad"} {
 		p.must("run say/nightly --name " + name)
