@@ -66,6 +66,9 @@ func (j *deployJob) show(plan store.Plan) error {
 	for _, pool := range plan.Pools {
 		j.print("%s work pool %s", j.colour(j.OutTerminal, green, "+"), pool)
 	}
+	for _, queue := range plan.Queues {
+		j.print("%s work queue %s", j.colour(j.OutTerminal, green, "+"), queue)
+	}
 	same := 0
 	for _, change := range plan.Changes {
 		if change.Action == "=" && j.many() {

@@ -123,7 +123,7 @@ func (t *tx) backfillQueue(d Deployment, b Backfill) (ID, error) {
 	if err != nil {
 		return ID{}, err
 	}
-	queue, err := t.ensureQueue(pool.ID, BackfillQueue)
+	queue, _, err := t.ensureQueue(pool.ID, BackfillQueue)
 	if err != nil {
 		return ID{}, err
 	}

@@ -83,6 +83,8 @@ type Plan struct {
 	Changes []Change `json:"changes"`
 	// Pools are those that had to be made.
 	Pools []string `json:"created_work_pools,omitempty"`
+	// Queues are those that had to be made, beside a pool's first: POOL/QUEUE.
+	Queues []string `json:"created_work_queues,omitempty"`
 	// Left are the deployments that came from the project file and are no
 	// longer in it.
 	Left    []string `json:"left_in_place,omitempty"`
@@ -156,6 +158,7 @@ func (t *tx) deployAll(wishes []Wish, plan *Plan) error {
 		}
 		plan.Changes = append(plan.Changes, change)
 	}
+	plan.Queues = known.made
 	return nil
 }
 
@@ -322,8 +325,11 @@ func (t *tx) place(d *Deployment, w Wish, known *deploying) error {
 		return err
 	}
 	// A queue that is missing is made: it changes nothing but the order.
-	d.queueID, err = t.ensureQueue(pool.ID, queue)
-	known.queues[place] = d.queueID
+	made := false
+	d.queueID, made, err = t.ensureQueue(pool.ID, queue)
+	if known.queues[place] = d.queueID; made {
+		known.made = append(known.made, w.Pool+"/"+queue)
+	}
 	return err
 }
 

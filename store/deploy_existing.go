@@ -11,6 +11,7 @@ const wishedIDs = `
 type deploying struct {
 	there  map[[2]string]Deployment // by flow and name
 	queues map[[2]string]ID         // by pool and queue
+	made   []string                 // pool/queue
 }
 
 // readExisting reads the deployments that the wishes are for, those that are

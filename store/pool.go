@@ -112,7 +112,7 @@ func (t *tx) createPool(p *WorkPool) error {
 	if err != nil {
 		return fmt.Errorf("create work pool: %w", err)
 	}
-	_, err = t.ensureQueue(p.ID, DefaultQueue)
+	_, _, err = t.ensureQueue(p.ID, DefaultQueue)
 	return err
 }
 

@@ -124,20 +124,20 @@ func SplitQueue(pool, word string) (inPool, name string) {
 
 // ensureQueue gives the queue of that name, making it with the lowest
 // priority of its pool.
-func (t *tx) ensureQueue(pool ID, name string) (id ID, err error) {
+func (t *tx) ensureQueue(pool ID, name string) (id ID, made bool, err error) {
 	if err := checkPlainName("work queue", name); err != nil {
-		return id, err
+		return id, false, err
 	}
 	err = t.QueryRowContext(t.ctx, "SELECT id FROM work_queue WHERE work_pool_id = ? AND name = ?", pool, name).Scan(&id)
 	if !errors.Is(err, sql.ErrNoRows) {
-		return id, err
+		return id, false, err
 	}
 	id = NewID()
 	_, err = t.exec(`
 		INSERT INTO work_queue (id, work_pool_id, name, priority, created, updated)
 		VALUES (?1, ?2, ?3, (SELECT coalesce(max(priority), 0) + 1 FROM work_queue WHERE work_pool_id = ?2), ?4, ?4)`, id, pool, name, t.now)
 	if err != nil {
-		return id, fmt.Errorf("create work queue: %w", err)
+		return id, false, fmt.Errorf("create work queue: %w", err)
 	}
-	return id, nil
+	return id, true, nil
 }

@@ -44,7 +44,7 @@ func (t *tx) createQueue(p WorkPool, q WorkQueue, priority *int) error {
 	if !errors.As(err, &known) || known.Code != NotFound {
 		return err
 	}
-	id, err := t.ensureQueue(p.ID, q.Name)
+	id, _, err := t.ensureQueue(p.ID, q.Name)
 	if err == nil && priority != nil {
 		err = t.setPriority(p.ID, id, *priority)
 	}
@@ -175,7 +175,7 @@ func (s *Store) DeleteWorkQueue(ctx context.Context, pool, name string) (done To
 		if done, err = touched(t.ctx, t, "?1", q.ID); err != nil {
 			return err
 		}
-		other, err := t.ensureQueue(q.poolID, DefaultQueue)
+		other, _, err := t.ensureQueue(q.poolID, DefaultQueue)
 		if err != nil {
 			return err
 		}
