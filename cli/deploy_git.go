@@ -69,6 +69,7 @@ func (j *deployJob) gitOrder() (o gitOrder, err error) {
 		published, _ = discover.GitCommit(j.ctx, j.project.root, "refs/remotes/"+checkout.RemoteName+"/"+checkout.Branch, checkout.RemoteName)
 	default:
 		published = checkout.Commit
+		j.notes.add("the checkout has no branch that %s has too: runs stay at commit %s", checkout.Remote, shortCommit(published))
 	}
 	if err != nil {
 		return o, err

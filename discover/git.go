@@ -27,6 +27,9 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	return cmd.Output()
 }
 
+// shortDigits is how long a short commit is, wherever a version is one.
+const shortDigits = "--short=12"
+
 // GitVersion is the short commit of the checkout that dir lies in, when nothing
 // tracked below dir's checkout is changed; "" otherwise, and without git.
 func GitVersion(ctx context.Context, dir string) string {
@@ -34,7 +37,7 @@ func GitVersion(ctx context.Context, dir string) string {
 	if err != nil || len(bytes.TrimSpace(status)) > 0 {
 		return ""
 	}
-	commit, err := git(ctx, dir, "rev-parse", "--short", "HEAD")
+	commit, err := git(ctx, dir, "rev-parse", shortDigits, "HEAD")
 	if err != nil {
 		return ""
 	}

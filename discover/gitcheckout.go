@@ -37,6 +37,9 @@ func GitCheckout(ctx context.Context, dir string) (c Checkout, ok bool) {
 	c.Folder = strings.TrimSuffix(folder, "/")
 	remote := "origin"
 	upstream, tracked := ask("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}")
+	if !tracked {
+		upstream, tracked = sameBranch(ask, remote)
+	}
 	if tracked {
 		remote, c.Branch, _ = strings.Cut(upstream, "/")
 	}
@@ -53,7 +56,7 @@ func GitCheckout(ctx context.Context, dir string) (c Checkout, ok bool) {
 	if tracked {
 		published = upstream
 	}
-	c.Published, _ = ask("rev-parse", "--short", published)
+	c.Published, _ = ask("rev-parse", shortDigits, published)
 	// -z leaves the names as they are; the second name of a rename has no status.
 	status, _ := ask("status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=all")
 	for entry := range strings.SplitSeq(status, "\x00") {
@@ -69,6 +72,17 @@ func GitCheckout(ctx context.Context, dir string) (c Checkout, ok bool) {
 		c.Unpushed = strings.Split(log, "\n")
 	}
 	return c, true
+}
+
+// sameBranch is the remote's branch that has the name of the checkout's: it was
+// pushed without becoming its upstream.
+func sameBranch(ask func(...string) (string, bool), remote string) (string, bool) {
+	own, onBranch := ask("symbolic-ref", "-q", "--short", "HEAD")
+	if !onBranch {
+		return "", false
+	}
+	_, published := ask("rev-parse", "-q", "--verify", "refs/remotes/"+remote+"/"+own)
+	return remote + "/" + own, published
 }
 
 // GitTop is the top folder of the checkout that dir lies in, "" without one.
