@@ -281,6 +281,10 @@ func (w *wizard) confirm() (*deployJob, error) {
 	if err != nil {
 		return nil, err
 	}
+	if plan.Same() && j.save == nil {
+		w.say("%s", above)
+		return j, nil
+	}
 	delete(w.answers, confirmTitle) // another plan, another answer
 	agreed, err := w.askYes(question{title: confirmTitle, above: above}, true)
 	if err == nil && !agreed {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -69,6 +70,10 @@ func (w *wizard) askGit() error {
 	if !ok {
 		return errSkip
 	}
+	d, _ := w.existing(w.c.Name[0])
+	if len(d.PullSteps) > 0 && !clonesLike(d, checkout) {
+		return errSkip // somebody chose them: they are kept
+	}
 	q := question{
 		title: "Pull the code from its git remote?",
 		notes: []string{"Yes: runs use " + orCommit(checkout) + " of " + checkout.Remote + ", never this folder."},
@@ -77,13 +82,23 @@ func (w *wizard) askGit() error {
 	if lost := unpublished(checkout); lost != "" {
 		q.notes = append(q.notes, "It lacks "+lost+".")
 	}
-	d, _ := w.existing(w.c.Name[0])
-	clones := slices.ContainsFunc(d.PullSteps, func(s store.Step) bool { return s.Name == store.GitClone })
-	fromGit, err := w.askYes(q, clones)
+	fromGit, err := w.askYes(q, len(d.PullSteps) > 0)
 	if err == nil && (fromGit || len(d.PullSteps) > 0) {
 		w.c.FromGit = &fromGit
 	}
+	if err == nil && fromGit && checkout.Branch == "" {
+		w.c.Commit = checkout.Commit // the line means the same when the checkout has moved on
+	}
 	return err
+}
+
+// clonesLike is true for the pull steps that --from-git itself would make.
+func clonesLike(d store.Deployment, c discover.Checkout) bool {
+	steps, err := clone(c, "")
+	return err == nil && slices.EqualFunc(entrySteps(d.PullSteps), steps, func(a, b discover.Step) bool {
+		return a.Name == b.Name && len(a.Arguments) == len(b.Arguments) &&
+			!slices.ContainsFunc(slices.Collect(maps.Keys(b.Arguments)), func(name string) bool { return a.Text(name) != b.Text(name) })
+	})
 }
 
 // orCommit is what a clone takes: the remote's branch, else the commit.

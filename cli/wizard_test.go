@@ -280,6 +280,26 @@ func TestWizardGit(t *testing.T) {
 	if made := d.deployments(d.database()); strings.Contains(made, "git_clone") {
 		t.Errorf("a no keeps the clone: %s", made)
 	}
+
+	// Steps that somebody chose are kept without a question, and what changes
+	// nothing is not asked about.
+	d.run(d.database(), "deploy", "flows.py:plain", "-n", "default", "-p", "my-process-pool", "--commit", "HEAD")
+	pinned := d.deployments(d.database())
+	s, err = d.wizard(deployCmd{Entrypoint: "flows.py:plain", Name: []string{"default"}, Pool: "my-process-pool"},
+		said{"schedule", ""}, said{"Save", no})
+	if made := d.deployments(d.database()); err != nil || made != pinned || !strings.Contains(made, "commit_sha") {
+		t.Errorf("%v, %d questions\n%s", err, len(s.asked), made)
+	}
+
+	// A checkout of no branch is pinned, in the printed line too.
+	git("checkout", "-q", "--detach")
+	if _, err = d.wizard(deployCmd{Entrypoint: "flows.py:plain", Name: []string{"pinned"}, Pool: "my-process-pool"},
+		said{"schedule", ""}, said{"git remote", yes}, said{"Save", no}, said{"Deploy", ""}); err != nil {
+		t.Fatal(err)
+	}
+	if line := d.printedLine(); !slices.Contains(line, "--commit") {
+		t.Errorf("%q", line)
+	}
 }
 
 // TestWizardWhere: a question needs somebody there.
