@@ -4,6 +4,7 @@ package runner
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -98,10 +99,32 @@ func TestGitHostThatIsDownIsNamed(t *testing.T) {
 	r := newRemote(t)
 	url, stop := r.daemon()
 	stop()
-	_, out, err := r.clone(t, url, `, "branch": "main"`)
-	if err == nil || !strings.Contains(err.Error(), "unable to connect to 127.0.0.1") || !strings.Contains(err.Error(), "no earlier commit runs in place") ||
-		strings.Count(out, "is tried again") != cloneTries-1 {
-		t.Errorf("%v\n%s", err, out)
+	_, port, _ := strings.Cut(strings.TrimPrefix(url, "git://"), ":")
+	for address, want := range map[string]string{
+		url:                        "unable to connect to 127.0.0.1",
+		"http://127.0.0.1:" + port: "127.0.0.1", // in the words of its library
+	} {
+		_, out, err := r.clone(t, address, `, "branch": "main"`)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "no earlier commit runs in place") ||
+			strings.Count(out, "is tried again") != cloneTries-1 {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+}
+
+func TestGitNetworkFailures(t *testing.T) {
+	for text, want := range map[string]bool{
+		"fatal: unable to access 'http://h/r/': Failed to connect to h port 80 after 0 ms: Couldn't connect to server":  true,
+		"fatal: unable to access 'http://h/r/': Failed to connect to h port 80 after 0 ms: Could not connect to server": true,
+		"fatal: unable to access 'https://h/r/': Could not resolve host: h":                                             true,
+		"fatal: unable to access 'https://h/r/': The requested URL returned error: 503":                                 true,
+		"ssh: connect to host h port 22: No route to host":                                                              true,
+		"fatal: Authentication failed for 'https://h/r/'":                                                               false,
+		"fatal: repository 'https://h/connect/' not found":                                                              false,
+	} {
+		if got := networkFailed(errors.New(text)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ func (g gitRun) patiently(ask func() error) error {
 func networkFailed(err error) bool {
 	text := strings.ToLower(err.Error())
 	for _, sign := range []string{
-		"could not resolve host", "timed out", "connection", "early eof", "hung up", "rpc failed", "error: 5", "temporarily", "tls",
+		"could not resolve host", "timed out", "connection", "connect to", "no route to host", "early eof", "hung up", "rpc failed", "error: 5", "temporarily", "tls",
 	} {
 		if strings.Contains(text, sign) {
 			return true
