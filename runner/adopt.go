@@ -47,6 +47,7 @@ func (a *attempt) adopt(end *store.End) store.State {
 		return a.stoppedState(StopReport{Killed: stop.killed})
 	}
 	state := AdoptedState(a.job.Folder, a.job.Python, end)
+	end.Code = adoptedCode(a.job)
 	left, _ := a.orphans()
 	pids := make([]int, len(left))
 	for i, o := range left {

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -122,6 +123,31 @@ func (a *attempt) codeAtEnd(o Outcome) *store.Code {
 	}
 	contents(&code, a.root(), append([]string{a.job.File}, o.Modules...), since)
 	return &code
+}
+
+// adoptedCode is which code ran in an attempt whose slot was killed: what was
+// known before, and what can still be read; nil where that is nothing more.
+func adoptedCode(job Job) *store.Code {
+	o, _, _ := ReadOutcome(filepath.Join(job.Folder, outcomeFile))
+	root := cmp.Or(o.Root, job.Code.Folder) // git_clone's folder is known to the process alone
+	if root == "" {
+		return nil
+	}
+	code := job.Code
+	code.PythonVersion = o.Python
+	contents(&code, root, append([]string{job.File}, o.Modules...), job.Started.Add(-fileTick))
+	return &code
+}
+
+// codeBefore gives a job what is known of the code of an attempt that began earlier.
+func (j *Job) codeBefore(p plan, known *store.Code) {
+	j.File = entryFile(p.entrypoint, p.kind)
+	switch {
+	case known != nil:
+		j.Code = *known
+	case len(p.pull) == 0:
+		j.Code.Folder = p.root
+	}
 }
 
 // entryFile is the file of an entrypoint, from the root; "" for one that is

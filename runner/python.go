@@ -196,8 +196,9 @@ type Outcome struct {
 	Traceback  string          `json:"traceback"`
 	Result     json.RawMessage `json:"result"`
 	ResultRepr string          `json:"result_repr"`
-	// Modules are the files below the project root that were imported, from there;
-	// Python is the interpreter's version.
+	// Root is the project root, Modules the files below it that were imported, from
+	// there; Python is the interpreter's version.
+	Root    string   `json:"root"`
 	Modules []string `json:"modules"`
 	Python  string   `json:"python"`
 }

@@ -65,6 +65,10 @@ func settleDead(ctx context.Context, s *store.Store, run store.Run, proof Proof,
 	folder := AttemptFolder(s.Folder(), run.ID, run.RunCount)
 	end := store.End{Run: run.ID, Attempt: run.RunCount, Fence: run.Fence}
 	end.State = AdoptedState(folder, true, &end)
+	job := Job{Folder: folder, Started: attempt.StartTime}
+	p, _ := planOf(claimedAgain(ctx, s, run))
+	job.codeBefore(p, attempt.Code)
+	end.Code = adoptedCode(job)
 	if rebooted && end.State.Type == store.Crashed {
 		end.State.Message = "the machine was restarted while it ran"
 	}
@@ -119,6 +123,7 @@ func adoptRun(ctx context.Context, s *store.Store, run store.Run, a store.Attemp
 	c := claimedAgain(ctx, s, run)
 	p, layers := planOf(c)
 	job.Timeout, job.Grace, job.Started = p.limit(), graceOf(layers), a.StartTime
+	job.codeBefore(p, a.Code)
 	// What cannot be read any more cannot be hidden; the run is looked after.
 	_, _ = Maker{Store: s}.give(&job, &p, layers)
 	h.give(job)

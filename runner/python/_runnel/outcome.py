@@ -65,6 +65,7 @@ class Record:
         from .jsonable import encode
 
         parts.append('"python":' + encode(sys.version.partition(" ")[0]))
+        parts.append('"root":' + encode(self.root))
         parts.append('"modules":' + encode(modules(self.root)))
         temporary = "%s.%d.tmp" % (self.path, self.pid)
         try:
