@@ -38,6 +38,17 @@ func (a *app) listCodes(s *store.Store, runs []store.Run, f outputFlag) error {
 	})
 }
 
+// codesDiffer says whether not all attempts ran the same code, as far as it is known.
+func codesDiffer(attempts []store.Attempt) bool {
+	seen := map[string]bool{}
+	for _, at := range attempts {
+		if at.Code != nil {
+			seen[codeCell(at.Code)+" "+at.Code.Diff] = true
+		}
+	}
+	return len(seen) > 1
+}
+
 // codeText is which code ran, in words.
 func (a *app) codeText(c *store.Code) string {
 	if c == nil {

@@ -133,8 +133,13 @@ func (a *app) showInspection(s *store.Store, i inspection) {
 		{"expected start", a.local(r.ExpectedStartTime)},
 		{"result", clip(string(i.Result), 2000)},
 	}...)
+	differ := codesDiffer(i.Attempts)
 	for _, at := range i.Attempts {
-		pairs = append(pairs, [2]string{fmt.Sprintf("attempt %d", at.Attempt), a.folded(a.attemptText(at))})
+		text := a.folded(a.attemptText(at))
+		if differ {
+			text += "\ncode " + codeCell(at.Code)
+		}
+		pairs = append(pairs, [2]string{fmt.Sprintf("attempt %d", at.Attempt), text})
 	}
 	if n := len(i.Attempts); n > 0 {
 		pairs = append(pairs, [2]string{"code", a.codeText(i.Code)}, [2]string{"log", s.LogPath(i.Attempts[n-1].Log)})
