@@ -187,6 +187,11 @@ func (t *tx) deploy(w Wish, known *deploying) (c Change, err error) {
 	if err := checkDeployment(next); err != nil {
 		return c, next.hide(fmt.Errorf("%s: %w", next.FullName, err))
 	}
+	if w.PullSteps != nil { // those that were deployed before stay as they are
+		if err := checkLogins(next.PullSteps); err != nil {
+			return c, fmt.Errorf("%s: %w", next.FullName, err)
+		}
+	}
 	if !isNew {
 		c.Action = "~"
 		if len(c.Fields) == 0 {

@@ -149,6 +149,60 @@ func checkClone(step Step) error {
 	return nil
 }
 
+// checkLogins is checkLogin of each.
+func checkLogins(steps []Step) error {
+	for i, step := range steps {
+		if err := checkLogin(step); err != nil {
+			return fmt.Errorf("pull step %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// checkLogin refuses a login in plain words, which would be stored and shown. A
+// value from the environment is hidden.
+func checkLogin(step Step) error {
+	if step.Name != GitClone {
+		return nil
+	}
+	for _, name := range []string{"repository", "access_token", "credentials"} {
+		raw := step.Arguments[name]
+		if !HasTemplate(raw) && !step.hides(name) && holdsLogin(name, raw) {
+			e := invalid("git_clone: %s holds a login, which would be stored and shown", name)
+			e.Hint = []string{
+				"keep it as a secret: runnel variable set git-token - --secret",
+				"and name that: access_token: '{{ prefect.blocks.secret.git-token }}'",
+			}
+			return e
+		}
+	}
+	return nil
+}
+
+func (s Step) hides(argument string) bool {
+	for path := range s.Shown {
+		if path == argument || strings.HasPrefix(path, argument+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsLogin is true of a password in an address, and of any token.
+func holdsLogin(argument string, raw json.RawMessage) bool {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return len(raw) > 0 // credentials by name
+	}
+	if argument != "repository" {
+		return text != ""
+	}
+	_, rest, isURL := strings.Cut(text, "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	at := strings.LastIndex(authority, "@")
+	return isURL && at >= 0 && strings.Contains(authority[:at], ":")
+}
+
 // checkPullSteps holds each step, and that what its templates ask for can be
 // there when the run starts.
 func checkPullSteps(steps []Step, built []string) error {

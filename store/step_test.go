@@ -85,6 +85,9 @@ func TestBadPullStepsAreRefused(t *testing.T) {
 		{clone(`{"repository": "r", "branch": "a", "commit_sha": "abcd"}`), "branch and commit_sha exclude"},
 		{clone(`{"repository": "r", "access_token": "a", "credentials": "b"}`), "access_token and credentials exclude"},
 		{clone(`{"repository": "r", "credentials": {"pass": "b"}}`), "credentials is not"},
+		{clone(`{"repository": "http://me:SECRET@h/r"}`), "pull step 1: git_clone: repository holds a login"},
+		{clone(`{"repository": "r", "access_token": "LITERAL"}`), "access_token holds a login"},
+		{clone(`{"repository": "r", "credentials": {"token": "t"}}`), "credentials holds a login"},
 		{clone(`{"repository": "{{ clone.directory }}"}`), "nothing fills in {{ clone.directory }} of repository"},
 		{clone(`{"repository": "r", "access_token": "{{ $TOKEN }}"}`), "nothing fills in {{ $TOKEN }}"},
 		{Step{Name: RunShellScript, Arguments: values(`{"script": "x", "env": {"A": [1]}}`)}, "env is not names with values"},
@@ -97,7 +100,7 @@ func TestBadPullStepsAreRefused(t *testing.T) {
 	if n := rows(t, s); n != 0 {
 		t.Errorf("%d rows after refusals", n)
 	}
-	good := clone(`{"repository": "r", "include_submodules": "{{ prefect.variables.deep }}", "credentials": {"token": "t"}}`)
+	good := clone(`{"repository": "r", "include_submodules": "{{ prefect.variables.deep }}", "credentials": {"token": "{{ prefect.blocks.secret.t }}"}}`)
 	apply(t, s, func(w *Wish) {
 		w.PullSteps = steps(good, Step{Name: SetWorkingDirectory, Arguments: values(`{"directory": "{{ directory }}/sub"}`)})
 	})
