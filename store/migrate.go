@@ -59,7 +59,7 @@ func (s *Store) ensureSchema(ctx context.Context) error {
 
 func (s *Store) openError(err error) error {
 	var known *Error
-	if errors.As(err, &known) || errors.Is(err, context.Canceled) {
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if mended := s.storageError(err); errors.As(mended, &known) {
