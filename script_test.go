@@ -227,6 +227,7 @@ func scriptPullSteps(ts *testscript.TestScript, neg bool, args []string) {
 		_, err = s.Deploy(ctx, []store.Wish{{
 			FlowName: d.FlowName, Name: d.Name, Entrypoint: d.Entrypoint, Kind: d.Kind, Path: d.Path,
 			Interpreter: d.Interpreter, ParameterSchema: d.ParameterSchema, Retries: d.Retries,
+			RetryDelays: d.RetryDelaySeconds, RetriesOnCrash: &d.RetriesOnCrash, RetryJitter: &d.RetryJitterFactor,
 			TimeoutSeconds: d.TimeoutSeconds, PullSteps: &steps,
 		}}, store.DeployOptions{})
 		ts.Check(err)

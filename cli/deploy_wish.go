@@ -194,7 +194,8 @@ func typed(schema store.ParameterSchema, values store.Values, shown map[string]s
 	return out
 }
 
-// tries are the retries and the timeout: the file's, else the decorator's.
+// tries are the retries and the timeout: the file's, else the decorator's, and
+// which of them are the file's.
 func (j *deployJob) tries(w *store.Wish, e discover.Entry, flow discover.Flow) {
 	w.Retries, w.RetryDelays, w.TimeoutSeconds = flowBudget(flow)
 	if e.Retries != nil {
@@ -210,6 +211,15 @@ func (j *deployJob) tries(w *store.Wish, e discover.Entry, flow discover.Flow) {
 		w.TimeoutSeconds = e.TimeoutSeconds
 		if *e.TimeoutSeconds == 0 {
 			w.TimeoutSeconds = nil
+		}
+	}
+	for name, sets := range map[string]bool{
+		"retries": e.Retries != nil, "retry_delay_seconds": e.RetryDelaySeconds != nil,
+		"retry_jitter_factor": e.RetryJitterFactor != nil, "retries_on_crash": e.RetriesOnCrash != nil,
+		"timeout_seconds": e.TimeoutSeconds != nil,
+	} {
+		if sets {
+			w.SetTries = append(w.SetTries, name)
 		}
 	}
 }

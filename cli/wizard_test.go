@@ -345,7 +345,8 @@ func TestWizardWhere(t *testing.T) {
 func TestWizardKeepsWhatNoLineSays(t *testing.T) {
 	d := newDesk(t)
 	d.run(d.database(), "variable", "set", "odd", "{{ odd }}")
-	d.run(d.database(), "deploy", "flows.py:load", "-n", "x", "-p", "p", "--create-pools", "--param", "table={{ prefect.variables.odd }}", "--param", "top=9")
+	d.run(d.database(), "deploy", "flows.py:load", "-n", "x", "-p", "p", "--create-pools", "--param", "table={{ prefect.variables.odd }}", "--param", "top=9",
+		"--retries", "2", "--retry-delay", "1")
 	c := deployCmd{Entrypoint: "flows.py:load", Name: []string{"x"}}
 	c.Cron = []string{"0 6 * * *"}
 	if _, err := d.wizard(c, said{"Which work pool", ""}, said{"Save", yes}, said{"Deploy", ""}); err != nil {
@@ -355,7 +356,7 @@ func TestWizardKeepsWhatNoLineSays(t *testing.T) {
 		t.Errorf("it does not say where it is saved: %s", said)
 	}
 	made := strings.Join(strings.Fields(d.deployments(d.database())), "")
-	if !strings.Contains(made, `"parameters":{"table":"{{odd}}","top":9}`) {
+	if !strings.Contains(made, `"parameters":{"table":"{{odd}}","top":9}`) || !strings.Contains(made, `"retries":2,"retry_delay_seconds":[1],`) {
 		t.Error(made)
 	}
 	d.run(d.database(), "deploy", "flows.py:plain", "-n", "y", "-p", "p")

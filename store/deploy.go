@@ -25,6 +25,10 @@ type Wish struct {
 	Retries        int
 	RetryDelays    []float64
 	TimeoutSeconds *float64
+	// SetTries names those of the tries (retries, timeout_seconds, …) that the
+	// flags or the file set. The others are the flow's: they take the place of
+	// what was the flow's before, and of nothing that was set.
+	SetTries []string
 
 	Description, Version   *string
 	Tags                   *[]string
@@ -58,7 +62,7 @@ type Change struct {
 	Action     string        `json:"action"` // "+" new, "~" changed, "=" same
 	Deployment string        `json:"deployment"`
 	Fields     []FieldChange `json:"fields"`
-	// Kept names what an operator had set and the change leaves alone.
+	// Kept names what somebody had set and the change leaves alone.
 	Kept []string `json:"kept,omitempty"`
 	// Unknown are the job variables that the pool's type does not know.
 	Unknown []string `json:"unknown_job_variables,omitempty"`
@@ -197,10 +201,10 @@ func (t *tx) deploy(w Wish, known *deploying) (c Change, err error) {
 		if len(c.Fields) == 0 {
 			c.Action = "="
 		}
-		c.Kept = kept(next)
+		c.Kept = append(kept(next), next.keptTries(w)...)
 	}
 	if c.Action == "=" {
-		return c, nil
+		return c, t.markTries(old, next)
 	}
 	if err := t.putDeployment(&next, isNew); err != nil {
 		return c, err
@@ -208,25 +212,12 @@ func (t *tx) deploy(w Wish, known *deploying) (c Change, err error) {
 	return c, t.putSchedules(old, next)
 }
 
-// kept names the pauses of an operator, which a deploy leaves.
-func kept(d Deployment) (list []string) {
-	if d.OperatorPaused {
-		list = append(list, "paused by an operator")
-	}
-	for _, s := range d.Schedules {
-		if s.OperatorPaused {
-			list = append(list, fmt.Sprintf("schedule %s paused by an operator", s.Slug))
-		}
-	}
-	return list
-}
-
 // wanted lays the wish over what is there: absent keeps, present sets.
 func (t *tx) wanted(old Deployment, isNew bool, w Wish, known *deploying) (Deployment, error) {
 	d := old
 	d.Entrypoint, d.Kind, d.Path, d.Interpreter = w.Entrypoint, w.Kind, w.Path, w.Interpreter
-	d.ParameterSchema, d.Retries, d.TimeoutSeconds = compact(w.ParameterSchema), w.Retries, w.TimeoutSeconds
-	d.RetryDelaySeconds = append([]float64{}, w.RetryDelays...)
+	d.ParameterSchema = compact(w.ParameterSchema)
+	d.layTries(w)
 	if isNew || d.Description == "" {
 		d.Description = w.Docstring
 	}
@@ -241,8 +232,6 @@ func (t *tx) wanted(old Deployment, isNew bool, w Wish, known *deploying) (Deplo
 	set(&d.PullSteps, w.PullSteps)
 	d.built = w.Built
 	set(&d.Catchup, w.Catchup)
-	set(&d.RetriesOnCrash, w.RetriesOnCrash)
-	set(&d.RetryJitterFactor, w.RetryJitter)
 	setSeconds(&d.MaxLateSeconds, w.MaxLate)
 	setSeconds(&d.JitterSeconds, w.Jitter)
 	d.Hooks = d.Hooks.With(w.Hooks)
@@ -354,13 +343,13 @@ func (t *tx) putDeployment(d *Deployment, isNew bool) error {
 		       version = ?, tags = ?, parameters = ?, parameter_schema = ?, enforce_parameter_schema = ?,
 		       job_variables = ?, paused = ?, concurrency_limit = ?, collision_strategy = ?, retries = ?,
 		       retry_delay_seconds = ?, timeout_seconds = ?, pull_steps = ?, retries_on_crash = ?, retry_jitter_factor = ?,
-		       catchup = ?, max_late_seconds = ?, jitter_seconds = ?, hooks = ?, project_file = ?, shown = ?, updated = ?
+		       catchup = ?, max_late_seconds = ?, jitter_seconds = ?, hooks = ?, project_file = ?, shown = ?, set_by_hand = ?, updated = ?
 		 WHERE id = ?`,
 		d.queueID, d.Entrypoint, d.Kind, d.Path, d.Interpreter, d.Description,
 		d.Version, asJSON(d.Tags), d.Parameters.text(), string(d.ParameterSchema), d.EnforceParameterSchema,
 		d.JobVariables.text(), d.Paused, d.ConcurrencyLimit, d.CollisionStrategy, d.Retries,
 		asJSON(d.RetryDelaySeconds), d.TimeoutSeconds, steps, d.RetriesOnCrash, d.RetryJitterFactor,
-		d.Catchup, d.MaxLateSeconds, d.JitterSeconds, d.Hooks.text(), orNull(d.ProjectFile), shownJSON(d.Shown), t.now, d.ID)
+		d.Catchup, d.MaxLateSeconds, d.JitterSeconds, d.Hooks.text(), orNull(d.ProjectFile), shownJSON(d.Shown), asJSON(d.SetByHand), t.now, d.ID)
 	if err != nil {
 		return fmt.Errorf("write deployment: %w", err)
 	}

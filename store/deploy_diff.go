@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 )
@@ -94,4 +95,17 @@ func same(a, b any) bool {
 	before, errBefore := json.Marshal(a)
 	after, errAfter := json.Marshal(b)
 	return errBefore == nil && errAfter == nil && bytes.Equal(compact(before), compact(after))
+}
+
+// kept names the pauses of an operator, which a deploy leaves.
+func kept(d Deployment) (list []string) {
+	if d.OperatorPaused {
+		list = append(list, "paused by an operator")
+	}
+	for _, s := range d.Schedules {
+		if s.OperatorPaused {
+			list = append(list, fmt.Sprintf("schedule %s paused by an operator", s.Slug))
+		}
+	}
+	return list
 }

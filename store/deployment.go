@@ -50,6 +50,8 @@ type Deployment struct {
 	RetryJitterFactor float64   `json:"retry_jitter_factor"`
 	TimeoutSeconds    *float64  `json:"timeout_seconds"`
 	RetriesOnCrash    int       `json:"retries_on_crash"`
+	// SetByHand names those of the five before that are not the flow's own.
+	SetByHand []string `json:"-"`
 	// Schedules are in the order of their slugs.
 	Schedules      []DeploymentSchedule `json:"schedules"`
 	Catchup        string               `json:"catchup"`          // latest, all or none
@@ -100,6 +102,7 @@ const selectDeployment = `
 	       d.hooks,
 	       coalesce(d.project_file, ''),
 	       d.shown,
+	       d.set_by_hand,
 	       d.created,
 	       d.updated
 	  FROM deployment d
@@ -108,14 +111,14 @@ const selectDeployment = `
 	  LEFT JOIN work_pool p ON p.id = q.work_pool_id`
 
 func scanDeployment(r row) (d Deployment, err error) {
-	var tags, parameters, variables, steps, delays, hooks, shown text
+	var tags, parameters, variables, steps, delays, hooks, shown, byHand text
 	var limit sql.NullInt64
 	var created, updated int64
 	err = r.Scan(&d.ID, &d.Name, &d.FlowName, &d.FlowID, &d.Entrypoint, &d.Kind, &d.Path, &d.Interpreter,
 		&d.Description, &d.Version, &tags, &parameters, (*text)(&d.ParameterSchema), &d.EnforceParameterSchema,
 		&variables, &steps, &d.WorkPoolName, &d.WorkQueueName, &d.queueID, &d.Paused, &d.OperatorPaused, &limit,
 		&d.CollisionStrategy, &d.Retries, &delays, &d.TimeoutSeconds, &d.RetriesOnCrash, &d.RetryJitterFactor, &d.Catchup,
-		&d.MaxLateSeconds, &d.JitterSeconds, &hooks, &d.ProjectFile, &shown, &created, &updated)
+		&d.MaxLateSeconds, &d.JitterSeconds, &hooks, &d.ProjectFile, &shown, &byHand, &created, &updated)
 	if err != nil {
 		return d, err
 	}
@@ -129,7 +132,8 @@ func scanDeployment(r row) (d Deployment, err error) {
 	d.ConcurrencyLimit = intOrNil(limit)
 	d.Created, d.Updated = instant(created), instant(updated)
 	return d, errors.Join(json.Unmarshal(tags, &d.Tags), json.Unmarshal(parameters, &d.Parameters),
-		json.Unmarshal(variables, &d.JobVariables), json.Unmarshal(delays, &d.RetryDelaySeconds), json.Unmarshal(shown, &d.Shown))
+		json.Unmarshal(variables, &d.JobVariables), json.Unmarshal(delays, &d.RetryDelaySeconds), json.Unmarshal(shown, &d.Shown),
+		json.Unmarshal(byHand, &d.SetByHand))
 }
 
 // Deployments lists all, by flow and name.

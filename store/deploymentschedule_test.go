@@ -140,7 +140,7 @@ func TestCatchupMaxLateAndJitterAreKept(t *testing.T) {
 	ctx, s := context.Background(), open(t)
 	apply(t, s, func(w *Wish) {
 		w.Catchup, w.MaxLate, w.Jitter = ptr(CatchupAll), ptr(time.Hour), ptr(time.Minute)
-		w.RetriesOnCrash, w.ProjectFile = ptr(2), "/p/runnel.yaml"
+		w.RetriesOnCrash, w.SetTries, w.ProjectFile = ptr(2), []string{"retries_on_crash"}, "/p/runnel.yaml"
 	})
 	if c := apply(t, s, nil); c.Action != "=" {
 		t.Errorf("absent keeps, but %+v", c.Fields)

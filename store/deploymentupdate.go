@@ -59,9 +59,10 @@ func (c DeploymentChange) wish(d Deployment) (Wish, error) {
 		Retries: d.Retries, RetryDelays: d.RetryDelaySeconds, TimeoutSeconds: d.TimeoutSeconds,
 		Description: c.Description, Tags: c.Tags, Pool: c.Pool, Queue: c.Queue,
 		ConcurrencyLimit: c.ConcurrencyLimit, NoConcurrencyLimit: c.NoConcurrencyLimit, CollisionStrategy: c.CollisionStrategy,
-		Catchup: c.Catchup, MaxLate: c.MaxLate, Jitter: c.Jitter, RetriesOnCrash: c.RetriesOnCrash, RetryJitter: c.RetryJitter,
+		Catchup: c.Catchup, MaxLate: c.MaxLate, Jitter: c.Jitter, RetriesOnCrash: &d.RetriesOnCrash, RetryJitter: &d.RetryJitterFactor,
 		Hooks: c.Hooks, Shown: maps.Clone(d.Shown),
 	}
+	c.setTries(&w)
 	c.Hooks.forget(w.Shown)
 	if len(c.Parameters) > 0 || len(c.Unset) > 0 {
 		if err := c.setParameters(&w, d); err != nil {
@@ -77,6 +78,15 @@ func (c DeploymentChange) wish(d Deployment) (Wish, error) {
 		forget(w.Shown, shownJobVariables, slices.Collect(maps.Keys(c.JobVariables)))
 	}
 	return w, nil
+}
+
+func (c DeploymentChange) setTries(w *Wish) {
+	if c.RetriesOnCrash != nil {
+		w.RetriesOnCrash, w.SetTries = c.RetriesOnCrash, append(w.SetTries, "retries_on_crash")
+	}
+	if c.RetryJitter != nil {
+		w.RetryJitter, w.SetTries = c.RetryJitter, append(w.SetTries, "retry_jitter_factor")
+	}
 }
 
 func (c DeploymentChange) setParameters(w *Wish, d Deployment) error {
