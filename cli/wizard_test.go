@@ -356,7 +356,7 @@ func TestWizardKeepsWhatNoLineSays(t *testing.T) {
 		t.Errorf("it does not say where it is saved: %s", said)
 	}
 	made := strings.Join(strings.Fields(d.deployments(d.database())), "")
-	if !strings.Contains(made, `"parameters":{"table":"{{odd}}","top":9}`) || !strings.Contains(made, `"retries":2,"retry_delay_seconds":[1],`) {
+	if !strings.Contains(made, `"parameters":{"table":"{{odd}}","top":9}`) || !strings.Contains(made, `"retries":2,"retries_on_crash":0,"retry_delay_seconds":[1],`) {
 		t.Error(made)
 	}
 	d.run(d.database(), "deploy", "flows.py:plain", "-n", "y", "-p", "p")
