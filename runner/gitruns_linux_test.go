@@ -20,11 +20,20 @@ import (
 )
 
 // pulled deploys the script of a repository, with the pull steps that are
-// given as JSON.
+// given as JSON. A token of theirs becomes a secret: it is refused in plain words.
 func (w *world) pulled(name, steps string) {
 	w.t.Helper()
 	var list []store.Step
 	check(w.t, json.Unmarshal([]byte(steps), &list))
+	for _, step := range list {
+		token := step.Arguments["access_token"]
+		if token == nil || bytes.Contains(token, []byte("{{")) {
+			continue
+		}
+		_, err := w.SetVariable(context.Background(), "of-the-remote", token, true)
+		check(w.t, err)
+		step.Arguments["access_token"] = json.RawMessage(`"{{ prefect.blocks.secret.of-the-remote }}"`)
+	}
 	w.script(name, "", func(wish *store.Wish) { wish.Entrypoint, wish.PullSteps = "flow.sh", &list })
 }
 
