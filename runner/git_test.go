@@ -32,7 +32,7 @@ func TestGitIsFollowedAndPinned(t *testing.T) {
 	for _, transport := range []string{"daemon", "http", "ssh", "file"} {
 		t.Run(transport, func(t *testing.T) {
 			r := newRemote(t)
-			url, arguments, stop := r.url+"/r.git", r.token(), func() { r.password = "another" }
+			url, arguments, stop := r.url+"/r.git", r.token(), func() { r.refuses.Store(true) }
 			switch transport {
 			case "daemon":
 				url, stop = r.daemon()

@@ -26,6 +26,7 @@ import (
 type remote struct {
 	t                   testing.TB
 	url, user, password string
+	refuses             atomic.Bool // whoever asks
 	folder, arguments   string
 	state               string // beside the database
 	// cut ends that many answers with packs in their middle, hold keeps each back
@@ -61,7 +62,7 @@ git clone -q --bare work served/r.git; git -C work remote add origin ../served/r
 		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Join(r.folder, "served"), "GIT_HTTP_EXPORT_ALL=1"},
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if user, password, _ := q.BasicAuth(); user != r.user || password != r.password {
+		if user, password, _ := q.BasicAuth(); user != r.user || password != r.password || r.refuses.Load() {
 			w.Header().Set("WWW-Authenticate", `Basic realm="r"`)
 			w.WriteHeader(http.StatusUnauthorized)
 			return
