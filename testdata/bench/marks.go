@@ -26,7 +26,7 @@ var marks = []mark{
 	{figure: "trigger", what: "/bin/true, from the commit, above bare, p50", limit: 1.2, held: 2, clock: true},
 	{figure: "trigger", what: "/bin/true, from the commit, above bare, p99", limit: 3.5, held: 8, clock: true},
 	{figure: "prefect", what: "trigger to start, runnel / Prefect", limit: 0.01},
-	{figure: "throughput", what: "rate, worker / xargs -P 4", limit: 0.67, least: true, held: 0.45},
+	{figure: "throughput", what: "rate, worker / xargs -P 4", limit: 0.67, least: true, held: 0.2},
 	{figure: "throughput", what: "rate, worker / GNU parallel", limit: 1, least: true},
 	{figure: "throughput", what: "rate, worker / tsp", limit: 1, least: true},
 	{figure: "throughput", what: "rate, worker / pueue", limit: 1, least: true},
