@@ -122,7 +122,8 @@ func (j *deployJob) agree(file *discover.Project, there store.Deployment) error 
 // makes.
 func (j *deployJob) disagreement(file *discover.Project, at int) ([]string, error) {
 	again := &deployJob{
-		app: j.app, c: deployCmd{Build: j.c.Build, DryRun: j.c.DryRun}, file: file, readers: j.readers, commits: j.commits,
+		app: j.app, c: deployCmd{Build: j.c.Build, DryRun: j.c.DryRun}, file: file,
+		readers: j.readers, commits: j.commits, checkouts: j.checkouts, pythons: j.pythons,
 		project: project{filepath.Dir(file.Path)}, orders: []order{{entry: file.Deployments[at]}},
 	}
 	if j.c.Root != "" {
@@ -158,7 +159,9 @@ var entryKeys = map[string][]string{
 	"retries": {"retries"}, "retry_delay_seconds": {"retry_delay_seconds"}, "retries_on_crash": {"retries_on_crash"},
 	"retry_jitter_factor": {"retry_jitter_factor"}, "timeout_seconds": {"timeout_seconds"},
 	"schedules": {"schedules", "schedule"}, "catchup": {"catchup"}, "max_late_seconds": {"max_late"}, "jitter_seconds": {"jitter"},
-	"interpreter": {"python"},
+	"interpreter":   {"python"},
+	store.OnFailure: {store.OnFailure}, store.OnCrash: {store.OnCrash}, store.OnCompletion: {store.OnCompletion},
+	store.OnLate: {store.OnLate}, "hook_timeout_seconds": {"hook_timeout_seconds"},
 }
 
 // letGo takes out of an entry what the fields come from, and names the keys. It

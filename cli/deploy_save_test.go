@@ -24,6 +24,7 @@ var savedOver = []string{
 	"retries: 7\nretry_delay_seconds: 3\nretry_jitter_factor: 0.5\nretries_on_crash: 2\ntimeout_seconds: 60",
 	"catchup: all\nmax_late: 3600\njitter: 60",
 	"python: /bin/sh",
+	"on_failure: [a]\non_crash: [b]\non_completion: [c]\non_late: [d]\nhook_timeout_seconds: 5",
 	"pull: [{run_shell_script: {script: echo}}]",
 	"build: [{run_shell_script: {script: echo}}]",
 	"work_pool: {name: q, work_queue_name: night, job_variables: {nice: 3}}",

@@ -128,7 +128,7 @@ func (j *deployJob) overlayValues(e *discover.Entry, flow discover.Flow) error {
 	if len(j.c.JobVariable) == 0 {
 		return nil
 	}
-	variables, err := jobVariables(e.WorkPool.JobVariables, j.c.JobVariable)
+	variables, err := jobVariables(textEnv(e.WorkPool.JobVariables), j.c.JobVariable)
 	e.WorkPool.JobVariables = variables
 	return err
 }
