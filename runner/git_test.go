@@ -143,6 +143,19 @@ func TestGitServerKilledInTheMiddle(t *testing.T) {
 	}
 }
 
+// TestAMirrorTakesTheRemotesHash: the beginning of a commit does not say which
+// hash it is of.
+func TestAMirrorTakesTheRemotesHash(t *testing.T) {
+	r := newRemote(t)
+	short := r.shell(`git init -q --object-format=sha256 -b main long; cd long
+git config uploadpack.allowAnySHA1InWant true; echo long >file; git add .
+git -c user.name=a -c user.email=a@b commit -qm one; git rev-parse --short=10 HEAD`)
+	folder, out, err := r.clone(t, "file://"+filepath.Join(r.folder, "long"), `, "commit_sha": "`+short+`"`)
+	if err != nil || content(t, folder, "file") != "long" {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 func TestGitCheckoutsAreByChoice(t *testing.T) {
 	r := newRemote(t)
 	r.shell(`cd work; git -c protocol.file.allow=always submodule --quiet add ../sub sub

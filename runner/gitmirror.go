@@ -33,28 +33,20 @@ func (c *clone) withMirror(work func() error) error {
 }
 
 func (c *clone) lockMirror() (*os.File, error) {
-	for waited := false; ; {
-		lock, got, err := openLock(c.mirror(), true)
-		if err != nil || got {
-			return lock, err
-		}
-		if !waited {
-			waited = true
-			c.say("runnel: waits for another run, which is at the mirror of " + c.url)
-		}
-		if err := c.rest(lockPause()); err != nil {
-			return nil, err
-		}
-	}
+	return waitFor(c.rest, c.say, "the mirror of "+c.url, func() (*os.File, bool, error) {
+		return openLock(c.mirror(), true)
+	})
 }
 
 // mended does the work, and once more where it failed because the mirror is
 // broken: by a power cut, or by somebody. It is made anew for that.
 func (c *clone) mended(work func() error) error {
 	err := c.prepared(work)
-	if err == nil || errors.Is(err, errStopped) || c.isWhole() {
+	otherHash := hasAny(err, "mismatched algorithms")
+	if err == nil || errors.Is(err, errStopped) || !otherHash && c.isWhole() {
 		return err
 	}
+	c.long = hasAny(err, "server sha256") || !otherHash && c.long
 	c.say("runnel: the mirror of " + c.url + " is broken: it is made anew")
 	if err := os.RemoveAll(c.mirror()); err != nil {
 		return err

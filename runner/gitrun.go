@@ -102,10 +102,7 @@ func (g gitRun) environment() []string {
 	}
 	e := environment{}
 	e.add(g.env)
-	for _, name := range []string{
-		"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-		"GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_CONFIG_PARAMETERS", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE",
-	} {
+	for _, name := range tyingVariables {
 		delete(e, name)
 	}
 	e["GIT_CEILING_DIRECTORIES"] = filepath.Dir(g.cache) // no repository around it is meant

@@ -63,12 +63,7 @@ func (r *hookRunner) run(database string) (err error) {
 	if err := BecomeReaper(); err != nil {
 		return err
 	}
-	if _, err := os.Stat(database); err != nil {
-		return err // opening would make a new one
-	}
-	r.store = store.New(database)
-	r.store.Patient = true
-	if err := r.store.Open(context.Background()); err != nil {
+	if r.store, err = openExisting(database); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.store.Close()) }()

@@ -61,16 +61,21 @@ func (s shelf) take(name string, r recipe) (path string, held *os.File, err erro
 
 // use waits for whoever makes or removes the thing.
 func (s shelf) use(path string, r recipe) (*os.File, error) {
+	return waitFor(s.rest, s.say, r.what, func() (*os.File, bool, error) { return s.attempt(path, r) })
+}
+
+// waitFor tries until it is done, and says once that it waits.
+func waitFor(rest func(time.Duration) error, say func(string), what string, try func() (*os.File, bool, error)) (*os.File, error) {
 	for waited := false; ; {
-		held, done, err := s.attempt(path, r)
+		held, done, err := try()
 		if done || err != nil {
 			return held, err
 		}
 		if !waited {
 			waited = true
-			s.say("runnel: waits for another run, which is at " + r.what)
+			say("runnel: waits for another run, which is at " + what)
 		}
-		if err := s.rest(lockPause()); err != nil {
+		if err := rest(lockPause()); err != nil {
 			return nil, err
 		}
 	}

@@ -258,17 +258,22 @@ func (s *slot) openStore() error {
 	if s.store != nil {
 		return nil
 	}
-	// Opening would make a new file, which nobody wants of a slot.
-	if _, err := os.Stat(s.path); err != nil {
-		return err
+	opened, err := openExisting(s.path)
+	if err == nil {
+		s.store = opened
 	}
-	opened := store.New(s.path)
+	return err
+}
+
+// openExisting opens a database that never gives up where the file is busy.
+// Opening alone would make a new file, which nobody wants of a helper.
+func openExisting(path string) (*store.Store, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	opened := store.New(path)
 	opened.Patient = true
-	if err := opened.Open(context.Background()); err != nil {
-		return err
-	}
-	s.store = opened
-	return nil
+	return opened, opened.Open(context.Background())
 }
 
 func (s *slot) closeStore() error {
