@@ -51,8 +51,13 @@ func (c flowRunCancelCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if c.machine() || c.Output == "name" {
-		return a.listRuns(s, runs, c.outputFlag)
+	return a.printStates(s, runs, c.outputFlag)
+}
+
+// printStates is a line a run, or the list for programs.
+func (a *app) printStates(s *store.Store, runs []store.Run, f outputFlag) error {
+	if f.plain() {
+		return a.listRuns(s, runs, f)
 	}
 	for _, run := range runs {
 		a.print("%s %s", run.Name, run.State.Name)
@@ -121,22 +126,8 @@ func (c flowRunCancelCmd) after(a *app, s *store.Store, ids []store.ID, until co
 			}
 		}
 	}
-	return a.runsByID(s, ids)
+	return s.RunsByID(a.ctx, ids)
 }
-
-func (a *app) runsByID(s *store.Store, ids []store.ID) (runs []store.Run, err error) {
-	for some := range slices.Chunk(ids, readAtOnce) {
-		read, err := s.RunsByID(a.ctx, some)
-		if err != nil {
-			return nil, err
-		}
-		runs = append(runs, read...)
-	}
-	return runs, nil
-}
-
-// readAtOnce bounds the ids that one query takes.
-const readAtOnce = 500
 
 // namedRuns are the runs that words mean, each one once.
 func (a *app) namedRuns(s *store.Store, words []string) (runs []store.Run, err error) {

@@ -60,10 +60,7 @@ func putFilled(e *discover.Entry, done discover.Entry) error {
 	overridePointer(&e.Version, done.Version)
 	overridePointer(&e.Tags, done.Tags)
 	overridePointer(&e.Schedules, done.Schedules)
-	overridePointer(&e.OnFailure, done.OnFailure)
-	overridePointer(&e.OnCrash, done.OnCrash)
-	overridePointer(&e.OnCompletion, done.OnCompletion)
-	overridePointer(&e.OnLate, done.OnLate)
+	layHooks(e, hookChange(done))
 	e.Parameters = store.Values(e.Parameters).Over(done.Parameters)
 	variables := store.Values{}.Over(e.WorkPool.JobVariables)
 	if err := variables.Add(textEnv(done.WorkPool.JobVariables)); err != nil {

@@ -201,7 +201,7 @@ func clone(c discover.Checkout, token string) ([]discover.Step, error) {
 	steps := []discover.Step{step}
 	if c.Folder != "" {
 		steps = append(steps, discover.Step{
-			Name:      "set_working_directory",
+			Name:      store.SetWorkingDirectory,
 			Arguments: map[string]json.RawMessage{"directory": jsonText("{{ clone.directory }}/" + c.Folder)},
 		})
 	}

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"runnel/discover"
 	"runnel/runner"
@@ -85,9 +83,8 @@ func (a *app) secretOf(template string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var known *store.Error
 	text, err := s.Secret(a.ctx, name)
-	if errors.As(err, &known) && known.Code == store.NotFound {
+	if isNotFound(err) {
 		return "", missing
 	}
 	return text, err
@@ -107,9 +104,11 @@ func (a *app) readSource(g discover.GitSource, token string) (*source, error) {
 	s := &source{GitSource: g, token: token, temporary: temporary}
 	a.source = s
 	a.say("reading %s", g.Repository)
-	err = a.cloneSource(s, s.step(!g.IsCommit()))
-	if err != nil && !g.IsCommit() && g.MayBeCommit() {
-		if a.cloneSource(s, s.step(false)) == nil { // the beginning of a commit
+	ctx, stop := stoppable(a.ctx)
+	defer stop()
+	err = a.cloneSource(ctx, s, s.step(!g.IsCommit()))
+	if err != nil && ctx.Err() == nil && !g.IsCommit() && g.MayBeCommit() {
+		if a.cloneSource(ctx, s, s.step(false)) == nil { // the beginning of a commit
 			err = nil
 		}
 	}
@@ -160,9 +159,7 @@ func (s *source) pull() discover.Steps {
 	return discover.Steps{Origin: discover.StepsOwn, List: []discover.Step{step}}
 }
 
-func (a *app) cloneSource(s *source, step discover.Step) error {
-	ctx, stop := signal.NotifyContext(a.ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
+func (a *app) cloneSource(ctx context.Context, s *source, step discover.Step) error {
 	var secrets []string
 	if s.token != "" {
 		token, err := a.secretOf(s.token)

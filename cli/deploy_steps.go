@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"runnel/discover"
 	"runnel/runner"
@@ -94,7 +91,7 @@ func (j *deployJob) build() error {
 		j.header()
 		j.listSteps()
 	}
-	ctx, stop := signal.NotifyContext(j.ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := stoppable(j.ctx)
 	defer stop()
 	j.outputs = map[int]runner.StepOutputs{}
 	for _, row := range rows {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -48,6 +49,18 @@ func flowBudget(flow discover.Flow) (retries int, delays []float64, timeout *flo
 		}
 	}
 	return retries, delays, timeout
+}
+
+// parametersOf reads those of a deployment; nil where none is given.
+func (a *app) parametersOf(d store.Deployment, args []string, object string) (store.Values, error) {
+	if len(args) == 0 && object == "" {
+		return nil, nil
+	}
+	schema, err := store.ParseParameterSchema(d.ParameterSchema)
+	if err != nil {
+		return nil, fmt.Errorf("read the parameters of %s: %w", d.FullName, err)
+	}
+	return a.parameters(schema, args, object)
 }
 
 // parameters reads --params, then each -p over it.

@@ -290,18 +290,24 @@ func (a *app) setPaused(target string, pause bool, f outputFlag) error {
 	return err
 }
 
-// sayHeldDeployment tells what a pause of it touches: ticks are taken back,
-// runs that somebody made wait on.
-func (a *app) sayHeldDeployment(s *store.Store, d store.Deployment) error {
-	waiting, running, _, err := s.TouchedByDeployment(a.ctx, d)
-	if err != nil {
-		return err
-	}
-	ticks := 0
+// touched counts the ticks of a deployment, and the runs of it that wait and
+// that run; a tick is no run that waits.
+func (a *app) touched(s *store.Store, d store.Deployment) (ticks, waiting, running int, err error) {
+	waiting, running, _, err = s.TouchedByDeployment(a.ctx, d)
 	for _, one := range d.Schedules {
 		if one.Next != nil {
 			ticks++
 		}
+	}
+	return ticks, max(0, waiting-ticks), running, err
+}
+
+// sayHeldDeployment tells what a pause of it touches: ticks are taken back,
+// runs that somebody made wait on.
+func (a *app) sayHeldDeployment(s *store.Store, d store.Deployment) error {
+	ticks, waiting, running, err := a.touched(s, d)
+	if err != nil {
+		return err
 	}
 	if ticks+waiting+running > 0 {
 		a.say("pausing %s touches:", d.FullName)
@@ -309,7 +315,7 @@ func (a *app) sayHeldDeployment(s *store.Store, d store.Deployment) error {
 	if ticks > 0 {
 		a.say("  %s, whose next run is taken back", plural(ticks, "schedule"))
 	}
-	a.sayTouched(store.Touched{Waiting: max(0, waiting-ticks), Running: running}, "held until it is resumed")
+	a.sayTouched(store.Touched{Waiting: waiting, Running: running}, "held until it is resumed")
 	return nil
 }
 

@@ -46,11 +46,7 @@ func (c deploymentUpdateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	schema, err := store.ParseParameterSchema(d.ParameterSchema)
-	if err != nil {
-		return err
-	}
-	if change.Parameters, err = a.parameters(schema, c.Param, c.Params); err != nil {
+	if change.Parameters, err = a.parametersOf(d, c.Param, c.Params); err != nil {
 		return err
 	}
 	done, err := s.UpdateDeployment(a.ctx, d.FullName, change)
@@ -65,7 +61,7 @@ func (c deploymentUpdateCmd) Run(a *app) error {
 	}
 	a.ring(s, d.WorkPoolName)
 	switch {
-	case c.machine() || c.Output == "name":
+	case c.plain():
 		err = a.printChanged(d.Masked(), d.FullName, c.outputFlag, "")
 	case done.Action == "=":
 		a.print("%s is so already", d.FullName)
@@ -130,17 +126,12 @@ func (c deploymentUpdateCmd) check() error {
 
 // sayMoves tells what a change leaves as it was: runs that were made before.
 func (a *app) sayMoves(s *store.Store, d store.Deployment, c store.DeploymentChange) error {
-	waiting, running, _, err := s.TouchedByDeployment(a.ctx, d)
-	if err != nil {
-		return err
-	}
-	for _, one := range d.Schedules {
-		if one.Next != nil {
-			waiting--
-		}
-	}
 	if c.Pool == "" && c.Queue == "" && len(c.Parameters) == 0 && len(c.Unset) == 0 {
 		return nil
+	}
+	_, waiting, running, err := a.touched(s, d)
+	if err != nil {
+		return err
 	}
 	if waiting > 0 {
 		a.say("not touched: %s, as they were made", plural(waiting, "waiting run"))

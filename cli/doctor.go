@@ -95,7 +95,7 @@ func (d *doctor) open() error {
 var checkColours = map[string]string{checkOK: green, checkWarn: yellow, checkRed: red}
 
 func (d *doctor) report(f outputFlag) error {
-	if f.machine() || f.Output == "name" {
+	if f.plain() {
 		return list[check]{items: d.checks, name: func(c check) string { return c.Check }}.print(d.IO, f)
 	}
 	rows := make([][]string, 0, len(d.checks))

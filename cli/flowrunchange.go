@@ -122,8 +122,8 @@ func (c flowRunRetryCmd) retried(a *app, s *store.Store, done store.Changed) err
 	if more := len(done.Left) - shownRuns; more > 0 {
 		a.say("left: %s more", count(more))
 	}
-	if c.machine() || c.Output == "name" {
-		runs, err := a.runsByID(s, done.IDs)
+	if c.plain() {
+		runs, err := s.RunsByID(a.ctx, done.IDs)
 		if err != nil {
 			return err
 		}

@@ -132,7 +132,7 @@ func (c flowRunLsCmd) printChanges(a *app, s *store.Store, known changes, runs [
 			left = append(left, id)
 		}
 	}
-	gone, err := a.runsByID(s, left)
+	gone, err := s.RunsByID(a.ctx, left)
 	if err != nil {
 		return err
 	}

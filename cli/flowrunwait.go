@@ -70,14 +70,7 @@ func (c flowRunWaitCmd) Run(a *app) error {
 		return err
 	}
 	ended := slices.DeleteFunc(slices.Clone(runs), func(r store.Run) bool { return !r.State.Type.Terminal() })
-	if c.machine() || c.Output == "name" {
-		err = a.listRuns(s, ended, c.outputFlag)
-	} else {
-		for _, r := range ended {
-			a.print("%s %s", r.Name, r.State.Name)
-		}
-	}
-	if err != nil {
+	if err := a.printStates(s, ended, c.outputFlag); err != nil {
 		return err
 	}
 	return worstError(ended)
@@ -145,7 +138,7 @@ func (w waiting) wait(a *app, words []string) ([]store.Run, *store.Store, error)
 
 // look reads the runs, and settles those whose owners are gone.
 func (w waiting) look(a *app, s *store.Store, ids []store.ID) ([]store.Run, error) {
-	runs, err := a.runsByID(s, ids)
+	runs, err := s.RunsByID(a.ctx, ids)
 	for i := 0; err == nil && i < len(runs); i++ {
 		runs[i], err = (watcher{app: a, store: s}).settle(a.ctx, runs[i])
 	}

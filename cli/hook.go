@@ -146,8 +146,11 @@ func splitWords(text string) (words []string, err error) {
 
 // templateEnd is the length of the template that a text begins with, or 0.
 func templateEnd(runes []rune) int {
+	if len(runes) < 4 || runes[0] != '{' || runes[1] != '{' {
+		return 0
+	}
 	text := string(runes)
-	if !strings.HasPrefix(text, "{{") || !strings.Contains(text, "}}") {
+	if !strings.Contains(text, "}}") {
 		return 0
 	}
 	return len([]rune(text[:strings.Index(text, "}}")+2]))
@@ -156,12 +159,16 @@ func templateEnd(runes []rune) int {
 // overlayHooks lays the flags over an entry.
 func overlayHooks(e *discover.Entry, f hookFlags) error {
 	c, err := f.change()
+	layHooks(e, c)
+	return err
+}
+
+func layHooks(e *discover.Entry, c store.HookChange) {
 	overridePointer(&e.OnFailure, c.OnFailure)
 	overridePointer(&e.OnCrash, c.OnCrash)
 	overridePointer(&e.OnCompletion, c.OnCompletion)
 	overridePointer(&e.OnLate, c.OnLate)
 	overridePointer(&e.HookTimeoutSeconds, c.TimeoutSeconds)
-	return err
 }
 
 // hookChange is what an entry wants of hooks.

@@ -252,7 +252,7 @@ func (a *app) eventLines(e store.Event, now store.State, width int) []string {
 	return lines
 }
 
-func compactJSON(v store.Values) string {
+func compactJSON(v any) string {
 	var b strings.Builder
 	if encodeJSON(&b, v, "") != nil {
 		return ""

@@ -55,12 +55,13 @@ func System(example fs.FS) *IO {
 		Clock:       time.Now,
 		Example:     example,
 	}
-	if _, height, err := term.GetSize(int(os.Stdout.Fd())); err == nil && height > 0 { //nolint:gosec // a descriptor is small
+	width, height, err := term.GetSize(int(os.Stdout.Fd())) //nolint:gosec // a descriptor is small
+	if err == nil && height > 0 {
 		streams.Height = height
 	}
-	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
+	if columns, bad := strconv.Atoi(os.Getenv("COLUMNS")); bad == nil && columns > 0 {
 		streams.Width = columns
-	} else if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && width > 0 { //nolint:gosec // a descriptor is small
+	} else if err == nil && width > 0 {
 		streams.Width = width
 	}
 	return streams

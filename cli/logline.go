@@ -168,11 +168,12 @@ func (l *logLines) document() error {
 // ring keeps the last lines of many.
 type ring struct {
 	lines []logLine
+	most  int // of them
 	next  int
 }
 
 func (r *ring) add(line logLine) {
-	if len(r.lines) < cap(r.lines) {
+	if len(r.lines) < r.most {
 		r.lines = append(r.lines, line)
 		return
 	}

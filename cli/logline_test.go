@@ -67,7 +67,11 @@ func TestLogLinesJoinsRecords(t *testing.T) {
 }
 
 func TestTheRingKeepsTheLast(t *testing.T) {
-	r := &ring{lines: make([]logLine, 0, 3)}
+	many := &ring{most: 1 << 62} // takes no more room than what it holds
+	if many.add(logLine{}); len(many.all()) != 1 {
+		t.Error("it has not kept the one line")
+	}
+	r := &ring{most: 3}
 	for i := range 8 {
 		r.add(logLine{Attempt: i})
 		var got []int

@@ -116,8 +116,11 @@ func (c flowRunLogsCmd) lines(a *app) (*logLines, error) {
 // or is about to where it is followed; and it says which that is, and of one
 // that failed, which a later one may hide.
 func (c flowRunLogsCmd) run(a *app, s *store.Store) (store.Run, error) {
+	if !strings.Contains(c.FlowRun, "/") {
+		return a.oneToRead(s, c.FlowRun)
+	}
 	name, err := s.NameOfRuns(a.ctx, c.FlowRun)
-	if err != nil || !strings.Contains(c.FlowRun, "/") {
+	if err != nil {
 		return a.oneToRead(s, c.FlowRun)
 	}
 	bad, failed, err := s.NewestRun(a.ctx, store.RunFilter{Deployment: name, States: []string{string(store.Failed), string(store.Crashed)}})

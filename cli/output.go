@@ -23,6 +23,9 @@ func (f outputFlag) machine() bool {
 	return f.JQ != "" || f.Output == "json" || f.Output == "jsonl" || f.Output == "yaml" || f.Output == "csv"
 }
 
+// plain is true for what programs read: no table, and no talk on stdout.
+func (f outputFlag) plain() bool { return f.machine() || f.Output == "name" }
+
 // asTable is the output for people, for commands that stand for others.
 var asTable = outputFlag{Output: "table"}
 

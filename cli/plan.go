@@ -286,15 +286,10 @@ func valueText(value any) string {
 	case string:
 		return clean(v)
 	}
-	var b strings.Builder
-	if encodeJSON(&b, value, "") != nil {
-		return ""
+	if text := compactJSON(value); text != "[]" && text != "{}" {
+		return text
 	}
-	text := strings.TrimSpace(b.String())
-	if text == "[]" || text == "{}" {
-		return ""
-	}
-	return text
+	return ""
 }
 
 // mention names a deployment where there are several to tell apart.
@@ -328,9 +323,11 @@ func (j *deployJob) next() error {
 				j.say("%s", line)
 			}
 		}
-		if len(d.Schedules) > 0 && !kept[d.WorkPoolName] && !j.isService(d.WorkPoolName) {
+		if len(d.Schedules) > 0 && !kept[d.WorkPoolName] {
 			kept[d.WorkPoolName] = true
-			j.say("keep one running for its schedules: runnel worker install --pool %s", d.WorkPoolName)
+			if !j.isService(d.WorkPoolName) {
+				j.say("keep one running for its schedules: runnel worker install --pool %s", d.WorkPoolName)
+			}
 		}
 	}
 	last := deployed[len(deployed)-1]

@@ -133,7 +133,7 @@ func (c queueInspectCmd) Run(a *app) error {
 		return err
 	}
 	full := q.WorkPoolName + "/" + q.Name
-	if c.machine() || c.Output == "name" {
+	if c.plain() {
 		return a.printChanged(q, full, c.outputFlag, "")
 	}
 	a.pairs([][2]string{

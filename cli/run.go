@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -64,11 +63,10 @@ func (c runCmd) Run(a *app) error {
 		}
 	}
 	d, err := s.Deployment(a.ctx, c.Target)
-	var known *store.Error
 	switch {
 	case err == nil:
 		return c.deployment(a, s, d)
-	case errors.As(err, &known) && known.Code == store.NotFound && a.isEntrypoint(c.Target):
+	case isNotFound(err) && a.isEntrypoint(c.Target):
 		return c.entrypoint(a, s)
 	}
 	return err
@@ -256,7 +254,7 @@ func (c runCmd) watch(w watcher, run store.Run) error {
 
 // logs is where followed logs go: stdout, but for JSON's sake.
 func (c runCmd) logs(a *app) logPrinter {
-	if c.machine() || c.Output == "name" {
+	if c.plain() {
 		return logPrinter{w: a.Err, terminal: a.ErrTerminal}
 	}
 	return logPrinter{w: a.Out, terminal: a.OutTerminal}

@@ -37,15 +37,11 @@ func (c scheduleCreateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Param) > 0 || c.Params != "" {
-		schema, err := store.ParseParameterSchema(d.ParameterSchema)
-		if err != nil {
-			return fmt.Errorf("read the parameters of %s: %w", d.FullName, err)
-		}
-		given, err := a.parameters(schema, c.Param, c.Params)
-		if err != nil {
-			return err
-		}
+	given, err := a.parametersOf(d, c.Param, c.Params)
+	if err != nil {
+		return err
+	}
+	if given != nil {
 		spec.Parameters = spec.Parameters.Over(given)
 	}
 	made, warnings, err := s.CreateSchedule(a.ctx, d.FullName, spec)

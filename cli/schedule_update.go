@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 
 	"runnel/store"
@@ -63,11 +62,7 @@ func (c scheduleUpdateCmd) spec(a *app, d store.Deployment, slug string) (spec s
 			return spec, err
 		}
 	}
-	schema, err := store.ParseParameterSchema(d.ParameterSchema)
-	if err != nil {
-		return spec, fmt.Errorf("read the parameters of %s: %w", d.FullName, err)
-	}
-	given, err := a.parameters(schema, c.Param, c.Params)
+	given, err := a.parametersOf(d, c.Param, c.Params)
 	spec.Parameters = spec.Parameters.Over(given)
 	return spec, err
 }

@@ -216,7 +216,7 @@ func (w *watcher) lastLines(path string) (int64, error) {
 // lastWanted prints the last of the lines that are wanted: all must be read to
 // know them, once, and no more than those are kept.
 func (w *watcher) lastWanted(path string) (int64, error) {
-	w.lines.last = &ring{lines: make([]logLine, 0, w.tail)}
+	w.lines.last = &ring{most: w.tail}
 	now := func() bool { return true }
 	from, err := runner.FollowLog(w.ctx, path, 0, now, w.lines.visit)
 	last := w.lines.last

@@ -307,16 +307,25 @@ func (s *Store) runsAt(ctx context.Context, points []point) ([]Run, error) {
 
 // RunsByID reads runs in the order of their ids as given; those that are gone
 // are left out.
-func (s *Store) RunsByID(ctx context.Context, ids []ID) ([]Run, error) {
-	args := make([]any, len(ids))
-	for i, id := range ids {
-		args[i] = id
+func (s *Store) RunsByID(ctx context.Context, ids []ID) (runs []Run, err error) {
+	for some := range slices.Chunk(ids, idsAtOnce) {
+		args, place := make([]any, len(some)), make(map[ID]int, len(some))
+		for i, id := range some {
+			args[i], place[id] = id, i
+		}
+		list := strings.TrimSuffix(strings.Repeat("?, ", len(some)), ", ")
+		found, err := collect(ctx, s.reader, s.read, selectRun+" WHERE r.id IN ("+list+")", args...)
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(found, func(a, b Run) int { return place[a.ID] - place[b.ID] })
+		runs = append(runs, found...)
 	}
-	list := strings.TrimSuffix(strings.Repeat("?, ", len(ids)), ", ")
-	runs, err := collect(ctx, s.reader, s.read, selectRun+" WHERE r.id IN ("+list+")", args...)
-	slices.SortFunc(runs, func(a, b Run) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
-	return runs, err
+	return runs, nil
 }
+
+// idsAtOnce bounds the ids that one query takes.
+const idsAtOnce = 500
 
 // NewestRun gives the first run of a filter's list; ok is false where there is
 // none.
