@@ -307,7 +307,8 @@ func (s *Store) runsAt(ctx context.Context, points []point) ([]Run, error) {
 
 // RunsByID reads runs in the order of their ids as given; those that are gone
 // are left out.
-func (s *Store) RunsByID(ctx context.Context, ids []ID) (runs []Run, err error) {
+func (s *Store) RunsByID(ctx context.Context, ids []ID) ([]Run, error) {
+	runs := []Run{}
 	for some := range slices.Chunk(ids, idsAtOnce) {
 		args, place := make([]any, len(some)), make(map[ID]int, len(some))
 		for i, id := range some {
