@@ -120,9 +120,17 @@ func (j *deployJob) undecided() error {
 		"what to deploy of " + name + ": --all, or -n NAME",
 		"or a flow: runnel deploy flows/report.py:folder_report -n NAME -p POOL",
 	}
+	counts := map[string]int{}
+	for _, entry := range j.file.Deployments {
+		counts[entry.Name]++
+	}
 	var names []string
 	for _, entry := range j.file.Deployments {
-		if entry.Name != "" {
+		switch {
+		case entry.Name == "":
+		case counts[entry.Name] == 1: // its flow may have another name than its function
+			names = append(names, entry.Name)
+		default:
 			names = append(names, entry.FullName())
 		}
 	}

@@ -290,22 +290,22 @@ func (a *app) setPaused(target string, pause bool, f outputFlag) error {
 	return err
 }
 
-// touched counts the ticks of a deployment, and the runs of it that wait and
-// that run; a tick is no run that waits.
-func (a *app) touched(s *store.Store, d store.Deployment) (ticks, waiting, running int, err error) {
-	waiting, running, _, err = s.TouchedByDeployment(a.ctx, d)
+// touched counts the ticks of a deployment, and the runs of it that wait, that
+// run, and in all; a tick whose time has not come is none of them.
+func (a *app) touched(s *store.Store, d store.Deployment) (ticks, waiting, running, all int, err error) {
+	waiting, running, all, err = s.TouchedByDeployment(a.ctx, d)
 	for _, one := range d.Schedules {
 		if one.Next != nil {
 			ticks++
 		}
 	}
-	return ticks, max(0, waiting-ticks), running, err
+	return ticks, max(0, waiting-ticks), running, max(0, all-ticks), err
 }
 
 // sayHeldDeployment tells what a pause of it touches: ticks are taken back,
 // runs that somebody made wait on.
 func (a *app) sayHeldDeployment(s *store.Store, d store.Deployment) error {
-	ticks, waiting, running, err := a.touched(s, d)
+	ticks, waiting, running, _, err := a.touched(s, d)
 	if err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func (a *app) sayMoves(s *store.Store, d store.Deployment, c store.DeploymentCha
 	if c.Pool == "" && c.Queue == "" && len(c.Parameters) == 0 && len(c.Unset) == 0 {
 		return nil
 	}
-	_, waiting, running, err := a.touched(s, d)
+	_, waiting, running, _, err := a.touched(s, d)
 	if err != nil {
 		return err
 	}

@@ -202,7 +202,7 @@ func (c deploymentDeleteCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	waiting, running, all, err := s.TouchedByDeployment(a.ctx, d)
+	_, waiting, running, all, err := a.touched(s, d)
 	if err != nil {
 		return err
 	}

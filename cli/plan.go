@@ -52,8 +52,10 @@ func (n note) String() string {
 func (j *deployJob) show(plan store.Plan) error {
 	switch {
 	case j.c.machine():
+		j.warn(plan)
 		return j.printObject(plan, j.c.outputFlag)
 	case j.c.Output == "name":
+		j.warn(plan)
 		for _, change := range plan.Changes {
 			j.print("%s", change.Deployment)
 		}

@@ -344,9 +344,11 @@ func (f *field) room() int {
 		wanted += f.q.below // each may take two lines
 	}
 	if f.q.rows != nil {
+		group := ""
 		wanted = len(f.q.rows)
-		for i, r := range f.q.rows {
-			if r.group != "" && (i == 0 || r.group != f.q.rows[i-1].group) {
+		for _, r := range f.q.rows {
+			if r.group != group { // list puts a line before it
+				group = r.group
 				wanted++
 			}
 		}
