@@ -161,11 +161,12 @@ func (s *slot) tell(m fromSlot) bool {
 // serve takes jobs until the worker is gone or the slot is told to end.
 func (s *slot) serve() {
 	for {
-		for s.next != nil {
-			job := *s.next
-			if s.next = nil; !s.attempt(job) {
+		if job := s.next; job != nil {
+			s.next = nil
+			if !s.attempt(*job) {
 				return
 			}
+			continue
 		}
 		select {
 		case <-s.term:
