@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -428,7 +427,7 @@ func (a *attempt) describe(end *store.End, report StopReport) {
 	}
 	end.Code = a.codeAtEnd(outcome)
 	if err := a.log.Err(); err != nil {
-		end.State.Message = strings.TrimPrefix(end.State.Message+fmt.Sprintf("; its log is incomplete: %v", err), "; ")
+		end.State.Message = also(end.State.Message, fmt.Sprintf("its log is incomplete: %v", err))
 	}
 }
 

@@ -37,5 +37,10 @@ func withLeft(message string, pids []int) string {
 	if len(pids) == 1 {
 		text = "it left a process running: " + named
 	}
-	return strings.TrimPrefix(message+"; "+text, "; ")
+	return also(message, text)
+}
+
+// also adds to a message, which may be empty.
+func also(message, more string) string {
+	return strings.TrimPrefix(message+"; "+more, "; ")
 }
