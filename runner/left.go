@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// leftLook is the pause between two looks at what is about to end.
+// leftLook is the first pause between two looks at what is about to end. The pauses
+// grow: each look reads the whole process table.
 const leftLook = 2 * time.Millisecond
 
 // leftAt is what the flow left running at a time, nil as soon as nothing is:
 // Python's helper processes, say, end a moment after it.
 func (p *Process) leftAt(deadline time.Time) []int {
-	for {
+	for pause := leftLook; ; pause *= 2 {
 		left, _ := p.Children()
 		if len(left) == 0 || time.Now().After(deadline) {
 			return left
 		}
-		time.Sleep(leftLook)
+		time.Sleep(min(pause, time.Until(deadline)+time.Millisecond))
 	}
 }
 
