@@ -46,8 +46,8 @@ func (a *attempt) adopt(end *store.End) store.State {
 	if stop.reached {
 		return a.stoppedState(StopReport{Killed: stop.killed})
 	}
-	state := AdoptedState(a.job.Folder, a.job.Python, end)
-	end.Code = adoptedCode(a.job)
+	state, outcome := AdoptedState(a.job.Folder, end)
+	end.Code = adoptedCode(a.job, outcome)
 	left, _ := a.orphans()
 	pids := make([]int, len(left))
 	for i, o := range left {
@@ -58,18 +58,17 @@ func (a *attempt) adopt(end *store.End) store.State {
 }
 
 // AdoptedState is the state of an attempt that ended with nobody waiting for
-// its process.
-func AdoptedState(folder string, python bool, end *store.End) store.State {
-	if python {
-		if outcome, found, err := ReadOutcome(filepath.Join(folder, outcomeFile)); err == nil && found {
-			end.Result = outcome.Result
-			return store.NewState(store.StateType(outcome.StateType), outcome.Message)
-		}
+// its process, and what a Python flow said of its end.
+func AdoptedState(folder string, end *store.End) (store.State, Outcome) {
+	outcome, found, err := ReadOutcome(filepath.Join(folder, outcomeFile))
+	if err == nil && found {
+		end.Result = outcome.Result
+		return store.NewState(store.StateType(outcome.StateType), outcome.Message), outcome
 	}
 	if step := stepOf(folder); step != "" {
-		return store.NewState(store.Crashed, "its slot was killed in the pull step "+step+": the flow was not started")
+		return store.NewState(store.Crashed, "its slot was killed in the pull step "+step+": the flow was not started"), outcome
 	}
-	return store.NewState(store.Crashed, "its slot was killed while it ran: exit status unknown")
+	return store.NewState(store.Crashed, "its slot was killed while it ran: exit status unknown"), outcome
 }
 
 // outlive returns when the process is gone, by itself or because it was

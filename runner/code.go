@@ -127,8 +127,7 @@ func (a *attempt) codeAtEnd(o Outcome) *store.Code {
 
 // adoptedCode is which code ran in an attempt whose slot was killed: what was
 // known before, and what can still be read; nil where that is nothing more.
-func adoptedCode(job Job) *store.Code {
-	o, _, _ := ReadOutcome(filepath.Join(job.Folder, outcomeFile))
+func adoptedCode(job Job, o Outcome) *store.Code {
 	root := cmp.Or(o.Root, job.Code.Folder) // git_clone's folder is known to the process alone
 	if root == "" {
 		return nil

@@ -64,11 +64,12 @@ func settleDead(ctx context.Context, s *store.Store, run store.Run, proof Proof,
 	}
 	folder := AttemptFolder(s.Folder(), run.ID, run.RunCount)
 	end := store.End{Run: run.ID, Attempt: run.RunCount, Fence: run.Fence}
-	end.State = AdoptedState(folder, true, &end)
+	state, outcome := AdoptedState(folder, &end)
+	end.State = state
 	job := Job{Folder: folder, Started: attempt.StartTime}
 	p, _ := planOf(claimedAgain(ctx, s, run))
 	job.codeBefore(p, attempt.Code)
-	end.Code = adoptedCode(job)
+	end.Code = adoptedCode(job, outcome)
 	if rebooted && end.State.Type == store.Crashed {
 		end.State.Message = "the machine was restarted while it ran"
 	}
@@ -118,7 +119,7 @@ func adoptRun(ctx context.Context, s *store.Store, run store.Run, a store.Attemp
 	job := Job{
 		Run: run.ID, Attempt: run.RunCount, Fence: fence, Adopt: true, Grace: DefaultGrace,
 		Log: s.LogPath(a.Log), Folder: AttemptFolder(s.Folder(), run.ID, run.RunCount),
-		Parameters: json.RawMessage("{}"), Python: true,
+		Parameters: json.RawMessage("{}"),
 	}
 	c := claimedAgain(ctx, s, run)
 	p, layers := planOf(c)
