@@ -145,13 +145,6 @@ func (a *attempt) oldest() Identity {
 	return flow
 }
 
-// stopFor is why the process is stopped; of several reasons the first.
-func (a *attempt) stopFor(why cause) {
-	if a.cause == byItself {
-		a.cause = why
-	}
-}
-
 // orphanStop is how far the stop of an adopted tree has come.
 type orphanStop struct {
 	asked   time.Time // when it got SIGTERM

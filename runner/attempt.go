@@ -288,9 +288,9 @@ func (a *attempt) until(ended <-chan error) bool {
 		case <-ended:
 			return true
 		case <-timeout:
-			a.cause = byTimeout
+			a.stopFor(byTimeout)
 		case <-s.term:
-			a.cause = byTerm
+			a.stopFor(byTerm)
 		case <-s.bell.C():
 			a.look()
 		case <-look:
@@ -326,10 +326,17 @@ func (a *attempt) settleIn() {
 	}
 }
 
+// stopFor is why the process is stopped; of several reasons the first.
+func (a *attempt) stopFor(why cause) {
+	if a.cause == byItself {
+		a.cause = why
+	}
+}
+
 func (a *attempt) look() {
 	cancel, force := a.slot.asked(a.job)
 	if cancel {
-		a.cause = byCancel
+		a.stopFor(byCancel)
 	}
 	a.force = a.force || force
 }
@@ -340,7 +347,7 @@ func (a *attempt) hear(m toSlot, open bool) {
 		return
 	}
 	if m.Cancel {
-		a.cause = byCancel
+		a.stopFor(byCancel)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"runnel/store"
 )
 
 // TestATimeoutCountsTheTimeAwake: a slot that adopts an attempt goes by the
@@ -35,5 +37,16 @@ func TestATimeoutCountsTheTimeAwake(t *testing.T) {
 	check(t, second.keepDeadline())
 	if _, err := os.Stat(file); err == nil {
 		t.Error("a run without a timeout keeps a deadline")
+	}
+}
+
+// TestTheFirstReasonToStopStays: a run that took too long and is cancelled while
+// it has its grace ends TimedOut.
+func TestTheFirstReasonToStopStays(t *testing.T) {
+	a := &attempt{}
+	a.stopFor(byTimeout)
+	a.hear(toSlot{Cancel: true}, true)
+	if state := a.stoppedState(StopReport{}); state.Name != store.NameTimedOut {
+		t.Errorf("timed out, then cancelled: %s", state.Name)
 	}
 }
