@@ -5,6 +5,7 @@ package runner
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,6 +38,36 @@ func TestATimeoutCountsTheTimeAwake(t *testing.T) {
 	check(t, second.keepDeadline())
 	if _, err := os.Stat(file); err == nil {
 		t.Error("a run without a timeout keeps a deadline")
+	}
+}
+
+// TestAWorkplaceIsKept: what an attempt with a timeout leaves is cleared, and only
+// what is not known makes the slot part with the folder.
+func TestAWorkplaceIsKept(t *testing.T) {
+	folder := t.TempDir()
+	w := newWorkplace(folder, store.NewID())
+	w.warm()
+	defer w.remove()
+	next := filepath.Join(folder, "runs", "one")
+	check(t, os.MkdirAll(filepath.Dir(next), 0o700))
+	after := func(names ...string) {
+		t.Helper()
+		check(t, w.become(next))
+		for _, name := range names {
+			put(t, filepath.Join(next, name), "1")
+		}
+		w.putAway()
+	}
+	after(parametersFile, outcomeFile, processFile, deadlineFile)
+	left, err := readNames(w.spare)
+	check(t, err)
+	slices.Sort(left)
+	if want := []string{parametersFile, stderrFifo, stdoutFifo}; w.folder != w.spare || !slices.Equal(left, want) {
+		t.Errorf("the spare %q holds %q, want %q", w.folder, left, want)
+	}
+	after("unknown")
+	if w.folder != "" || isThere(w.spare) || isThere(next) {
+		t.Errorf("a folder that holds something unknown is kept: %q", w.folder)
 	}
 }
 

@@ -115,8 +115,6 @@ func (w *workplace) putAway() {
 	if w.folder == "" {
 		return
 	}
-	_ = os.Remove(filepath.Join(w.folder, outcomeFile))
-	_ = os.Remove(filepath.Join(w.folder, processFile))
 	if w.clean() && os.Rename(w.folder, w.spare) == nil {
 		w.folder = w.spare
 		return
@@ -124,13 +122,21 @@ func (w *workplace) putAway() {
 	w.remove()
 }
 
+// clean removes what is of one attempt alone. It is false where something else is
+// in the way of the next.
 func (w *workplace) clean() bool {
 	names, err := readNames(w.folder)
 	if err != nil || len(w.reads) < 2 {
 		return false
 	}
 	for _, name := range names {
-		if name != parametersFile && w.reads[name] == nil {
+		switch {
+		case name == parametersFile || w.reads[name] != nil:
+		case name == outcomeFile || name == processFile || name == deadlineFile:
+			if os.Remove(filepath.Join(w.folder, name)) != nil {
+				return false
+			}
+		default:
 			return false
 		}
 	}
