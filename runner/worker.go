@@ -380,12 +380,8 @@ func (w *Worker) handOut(h *hand, c store.Claimed) Notice {
 	store.KillPoint("worker.handing")
 	h.give(job)
 	store.KillPoint("worker.handed")
-	n := Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log}
-	if c.Deployment != nil {
-		n.Variables = append(n.Variables, c.Deployment.JobVariables)
-	}
-	n.Variables = append(n.Variables, c.Run.JobVariables)
-	return n
+	_, layers := planOf(c)
+	return Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log, Variables: layers}
 }
 
 // hearAll takes what else the slots have said, so that one transaction
