@@ -56,7 +56,6 @@ type attempt struct {
 	force   bool      // it gets no grace
 	began   time.Time // when the flow's process was started
 	code    *codeLook
-	told    bool   // the worker knows the code
 	clone   string // the folder of git_clone that the flow runs from
 }
 
@@ -280,6 +279,7 @@ func (a *attempt) until(ended <-chan error) bool {
 	lasts := time.NewTimer(shortTime)
 	defer lasts.Stop()
 	var child <-chan os.Signal
+	var known <-chan struct{} // the code of a run that lasts
 	for a.cause == byItself {
 		if s.inbox == nil {
 			look = ticker.C // no worker looks for us any more
@@ -297,7 +297,9 @@ func (a *attempt) until(ended <-chan error) bool {
 			a.look()
 		case <-lasts.C:
 			if child != nil {
-				a.tellCode()
+				if a.code != nil {
+					known = a.code.done
+				}
 				continue
 			}
 			lasts.Reset(lookEvery)
@@ -306,6 +308,9 @@ func (a *attempt) until(ended <-chan error) bool {
 			defer stop()
 			child = wake
 			reapOrphans()
+		case <-known:
+			known = nil
+			a.tellCode()
 		case <-child:
 			reapOrphans()
 		case m, open := <-s.inbox:

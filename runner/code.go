@@ -93,20 +93,12 @@ func (l *codeLook) wait() gitState {
 	return l.git
 }
 
-// tellCode tells the worker of a run that lasts, so that it can be seen before
-// its end and survives this slot.
+// tellCode tells the worker which code a run that lasts is running, so that it can
+// be seen before its end and survives this slot. The look is done.
 func (a *attempt) tellCode() {
-	if a.code == nil || a.told {
-		return
-	}
-	select {
-	case <-a.code.done:
-		a.told = true
-		code := a.job.Code
-		a.code.git.describe(&code)
-		a.slot.tell(fromSlot{Code: &code})
-	default: // at the next look
-	}
+	code := a.job.Code
+	a.code.git.describe(&code)
+	a.slot.tell(fromSlot{Code: &code})
 }
 
 // codeAtEnd is which code ran, now that the flow's process has ended.
