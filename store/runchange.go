@@ -21,12 +21,14 @@ type Changed struct {
 	Left  []error  // why others were left as they are
 }
 
-// eachMatch calls change with the runs of a filter, some a transaction.
-func (s *Store) eachMatch(ctx context.Context, f RunFilter, change func(*tx, []ID) error) error {
+// eachMatch calls change with the runs of a filter, some a transaction, and adds
+// up what those did that were committed.
+func (s *Store) eachMatch(ctx context.Context, f RunFilter, change func(*tx, *Changed, []ID) error) (done Changed, err error) {
 	after, now := (*point)(nil), micros(s.Clock())
 	for {
 		var next *point
-		err := s.update(ctx, func(t *tx) error {
+		c := done
+		err = s.update(ctx, func(t *tx) error {
 			q, err := s.runQuery(t.ctx, t.s.writer, f)
 			if err != nil {
 				return err
@@ -41,25 +43,26 @@ func (s *Store) eachMatch(ctx context.Context, f RunFilter, change func(*tx, []I
 			for i, p := range points {
 				ids[i] = ID(p.id)
 			}
-			return change(t, ids)
+			return change(t, &c, ids)
 		})
-		if err != nil || next == nil {
-			return err
+		if err != nil {
+			return done, err
 		}
-		after = next
+		if done, after = c, next; next == nil {
+			return done, nil
+		}
 	}
 }
 
 // CancelMatching cancels all runs of a filter that have not ended.
-func (s *Store) CancelMatching(ctx context.Context, f RunFilter, why, who string, force bool) (c Changed, err error) {
+func (s *Store) CancelMatching(ctx context.Context, f RunFilter, why, who string, force bool) (Changed, error) {
 	ended := false
 	f.Ended = &ended
-	err = s.eachMatch(ctx, f, func(t *tx, ids []ID) error {
+	return s.eachMatch(ctx, f, func(t *tx, c *Changed, ids []ID) error {
 		ring, err := t.cancelRuns(ids, why, who, force)
 		c.IDs, c.Ring = append(c.IDs, ids...), append(c.Ring, ring...)
 		return err
 	})
-	return c, err
 }
 
 // RetryRuns gives several runs that have ended a further attempt, all of them
@@ -87,10 +90,10 @@ func (c *Changed) retried(run Run) {
 
 // RetryMatching gives all runs of a filter that have ended a further attempt.
 // One that cannot have it, since its deployment is gone say, is left.
-func (s *Store) RetryMatching(ctx context.Context, f RunFilter, who string) (c Changed, err error) {
+func (s *Store) RetryMatching(ctx context.Context, f RunFilter, who string) (Changed, error) {
 	ended := true
 	f.Ended = &ended
-	err = s.eachMatch(ctx, f, func(t *tx, ids []ID) error {
+	return s.eachMatch(ctx, f, func(t *tx, c *Changed, ids []ID) error {
 		for _, id := range ids {
 			run, err := t.retryByID(id, who, false)
 			var known *Error
@@ -105,17 +108,15 @@ func (s *Store) RetryMatching(ctx context.Context, f RunFilter, who string) (c C
 		}
 		return nil
 	})
-	return c, err
 }
 
 // DeleteMatching removes all runs of a filter that have ended, with their
 // history and logs.
-func (s *Store) DeleteMatching(ctx context.Context, f RunFilter) (c Changed, err error) {
+func (s *Store) DeleteMatching(ctx context.Context, f RunFilter) (Changed, error) {
 	ended := true
 	f.Ended = &ended
-	err = s.eachMatch(ctx, f, func(t *tx, ids []ID) error {
+	return s.eachMatch(ctx, f, func(t *tx, c *Changed, ids []ID) error {
 		c.IDs = append(c.IDs, ids...)
 		return t.deleteRuns(ids)
 	})
-	return c, err
 }

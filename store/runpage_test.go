@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -188,6 +189,36 @@ func TestWhatMatchesIsDecidedWhereItIsChanged(t *testing.T) {
 	c, err = s.RetryMatching(ctx, RunFilter{}, "test")
 	if err != nil || len(c.IDs) != 0 || len(c.Left) != 4 {
 		t.Errorf("retried %+v, %v", c, err)
+	}
+}
+
+// TestOnlyWhatWasCommittedCounts: the second transaction of three fails, and
+// what it had done by then is undone.
+func TestOnlyWhatWasCommittedCounts(t *testing.T) {
+	ctx := context.Background()
+	for name, c := range map[string]struct {
+		state StateType
+		event string
+		do    func(*Store) (Changed, error)
+	}{
+		"cancel": {Scheduled, "UPDATE", func(s *Store) (Changed, error) {
+			return s.CancelMatching(ctx, RunFilter{}, "all", "test", false)
+		}},
+		"retry":  {Completed, "UPDATE", func(s *Store) (Changed, error) { return s.RetryMatching(ctx, RunFilter{}, "test") }},
+		"delete": {Completed, "DELETE", func(s *Store) (Changed, error) { return s.DeleteMatching(ctx, RunFilter{}) }},
+	} {
+		s := open(t)
+		insertRuns(t, s, deploy(t, s, nil), 3*changeAtOnce, c.state)
+		change(t, s, fmt.Sprintf("UPDATE flow_run SET name = 'stays' WHERE id IN (SELECT id FROM flow_run ORDER BY expected_start_time DESC, id DESC LIMIT 1 OFFSET %d)", changeAtOnce+5))
+		change(t, s, "CREATE TRIGGER refuse BEFORE "+c.event+" ON flow_run WHEN OLD.name = 'stays' BEGIN SELECT RAISE(ABORT, 'refused'); END")
+		done, err := c.do(s)
+		if err == nil || !strings.Contains(err.Error(), "refused") || len(done.IDs) != changeAtOnce {
+			t.Errorf("%s: %d are said to be done, %v", name, len(done.IDs), err)
+		}
+		left := number(t, s, "SELECT count(*) FROM flow_run WHERE state_type = ?", c.state)
+		if left != 2*changeAtOnce {
+			t.Errorf("%s: %d are left", name, left)
+		}
 	}
 }
 
