@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -106,10 +105,7 @@ func (c DeploymentChange) setParameters(w *Wish, d Deployment) error {
 // forget drops the templates of values that are no longer theirs.
 func forget(shown map[string]string, part string, names []string) {
 	for _, name := range names {
-		own := part + "." + name
-		maps.DeleteFunc(shown, func(path, _ string) bool {
-			return path == own || strings.HasPrefix(path, own+".") || strings.HasPrefix(path, own+"[")
-		})
+		maps.DeleteFunc(shown, func(path, _ string) bool { return inside(path, part+"."+name) })
 	}
 }
 

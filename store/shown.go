@@ -38,12 +38,17 @@ func shownAfter(old Deployment, w Wish) map[string]string {
 			from = w.Shown
 		}
 		for path, template := range from {
-			if path == part || strings.HasPrefix(path, part+".") || strings.HasPrefix(path, part+"[") {
+			if inside(path, part) {
 				shown[path] = template
 			}
 		}
 	}
 	return shown
+}
+
+// inside is true for the path of a value, and of all that it holds.
+func inside(path, own string) bool {
+	return path == own || strings.HasPrefix(path, own+".") || strings.HasPrefix(path, own+"[")
 }
 
 // nameShown puts the schedules' slugs in place of their numbers in the wish,
@@ -104,7 +109,7 @@ func maskJSON(raw json.RawMessage, path string, shown map[string]string) json.Ra
 	if template, hidden := shown[path]; hidden {
 		return quoteJSON(template)
 	}
-	within := func(at string) bool { return strings.HasPrefix(at, path+".") || strings.HasPrefix(at, path+"[") }
+	within := func(at string) bool { return inside(at, path) }
 	if !slices.ContainsFunc(slices.Collect(maps.Keys(shown)), within) {
 		return raw
 	}
@@ -152,9 +157,7 @@ func (d Deployment) closed(schema *ParameterSchema) Deployment {
 func (v Values) open(path string, shown map[string]string) (names []string) {
 	for name, raw := range v {
 		for at, template := range shown {
-			own := path + "." + name
-			inside := at == own || strings.HasPrefix(at, own+".") || strings.HasPrefix(at, own+"[")
-			if inside && strings.Contains(string(raw), string(quoteJSON(template))) {
+			if inside(at, path+"."+name) && strings.Contains(string(raw), string(quoteJSON(template))) {
 				names = append(names, name)
 				break
 			}
