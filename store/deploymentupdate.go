@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -70,10 +69,9 @@ func (c DeploymentChange) wish(d Deployment) (Wish, error) {
 	}
 	if len(c.JobVariables) > 0 {
 		w.JobVariables = d.JobVariables.Over(nil)
-		if err := w.JobVariables.Add(c.JobVariables); err != nil {
+		if err := w.JobVariables.change(c.JobVariables); err != nil {
 			return w, err
 		}
-		maps.DeleteFunc(w.JobVariables, func(_ string, raw json.RawMessage) bool { return string(raw) == "null" })
 		forget(w.Shown, shownJobVariables, slices.Collect(maps.Keys(c.JobVariables)))
 	}
 	return w, nil

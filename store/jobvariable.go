@@ -143,6 +143,15 @@ func (v Values) Add(object Values) error {
 	return err
 }
 
+// change is Add, but that null removes a job variable.
+func (v Values) change(by Values) error {
+	if err := v.Add(by); err != nil {
+		return err
+	}
+	maps.DeleteFunc(v, func(_ string, raw json.RawMessage) bool { return string(raw) == "null" })
+	return nil
+}
+
 func readEnv(raw json.RawMessage) (map[string]*string, error) {
 	env := map[string]*string{}
 	if err := json.Unmarshal(raw, &env); err != nil {

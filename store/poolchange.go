@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"time"
 )
 
@@ -47,10 +46,9 @@ func (c PoolChange) apply(p *WorkPool) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := variables.Add(c.JobVariables); err != nil {
+	if err := variables.change(c.JobVariables); err != nil {
 		return err
 	}
-	maps.DeleteFunc(variables, func(_ string, raw json.RawMessage) bool { return string(raw) == "null" })
 	p.JobVariables = json.RawMessage(variables.text())
 	p.Hooks = p.Hooks.With(c.Hooks)
 	return p.check()
