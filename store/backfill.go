@@ -174,7 +174,7 @@ func (t *tx) backfillTick(d Deployment, s DeploymentSchedule, tick time.Time, qu
 	if !errors.Is(err, sql.ErrNoRows) || b.DryRun || one.Action == BackfillGone {
 		return one, ignoreNoRows(err)
 	}
-	parameters, sources := layered(layer{FromDeployment, d.Parameters}, layer{FromSchedule, s.Parameters})
+	parameters, sources := s.layered(d)
 	run, err = t.insertRun(newRun{
 		flow: d.FlowID, deployment: d.ID, deploymentName: d.FullName, queue: queue,
 		parameters: parameters, sources: sources, tags: d.Tags, due: t.now, createdBy: b.CreatedBy,

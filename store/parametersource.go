@@ -45,6 +45,11 @@ func layered(layers ...layer) (Values, string) {
 	return merged, string(names)
 }
 
+// layered are the parameters of the schedule's runs.
+func (s DeploymentSchedule) layered(d Deployment) (Values, string) {
+	return layered(layer{FromDeployment, d.Parameters}, layer{FromSchedule, s.Parameters})
+}
+
 // ParametersOf lists a run's parameters in the order of the signature, those
 // that the flow's own default stands for included. The values are the run's, so
 // that those of a masked run are.

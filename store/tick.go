@@ -80,7 +80,7 @@ func (t *tx) tickTaken(d Deployment, slug string, tick int64) (taken bool, err e
 }
 
 func (t *tx) insertTick(d Deployment, s DeploymentSchedule, tick int64) error {
-	parameters, sources := layered(layer{FromDeployment, d.Parameters}, layer{FromSchedule, s.Parameters})
+	parameters, sources := s.layered(d)
 	_, err := t.insertRow(newRun{
 		flow: d.FlowID, deployment: d.ID, deploymentName: d.FullName, queue: d.queueID,
 		parameters: parameters, sources: sources, tags: d.Tags, due: s.due(d, tick), createdBy: BySchedule,
@@ -125,7 +125,7 @@ func (t *tx) unplan(s *DeploymentSchedule) error {
 // refresh gives the waiting tick what its deployment says now.
 func (t *tx) refresh(d Deployment, s DeploymentSchedule) error {
 	tick := micros(*s.Next)
-	parameters, sources := layered(layer{FromDeployment, d.Parameters}, layer{FromSchedule, s.Parameters})
+	parameters, sources := s.layered(d)
 	_, err := t.exec(`
 		UPDATE flow_run INDEXED BY flow_run_tick
 		   SET parameters = ?1, tags = ?2, work_queue_id = ?3, expected_start_time = ?4, due = ?4, updated = ?5,
