@@ -180,7 +180,7 @@ func (t *tx) deploy(w Wish, known *deploying) (c Change, err error) {
 		return c, fmt.Errorf("%s: %w", next.FullName, err)
 	}
 	next.Shown = nameShown(shownAfter(old, w), slugs)
-	compared, unknown := pendingOf(w).laidOver(next, old)
+	compared, unknown := pending(w.Built).laidOver(next, old)
 	c = Change{Action: "+", Deployment: next.FullName, Fields: diff(old, compared, isNew), Warnings: warnings, AfterBuild: unknown}
 	if w.Version == nil && len(c.Fields) == 1 && c.Fields[0].Field == "version" {
 		c.Fields = c.Fields[:0]
@@ -294,7 +294,7 @@ func (t *tx) place(d *Deployment, w Wish, known *deploying) error {
 	if w.Pool == "" {
 		w.Pool = d.WorkPoolName
 	}
-	if queue == "" && (w.Pool == d.WorkPoolName || pendingOf(w).asks(w.Pool)) {
+	if queue == "" && (w.Pool == d.WorkPoolName || pending(w.Built).asks(w.Pool)) {
 		queue = d.WorkQueueName
 	}
 	if queue == "" {
@@ -306,7 +306,7 @@ func (t *tx) place(d *Deployment, w Wish, known *deploying) error {
 		return e
 	}
 	d.WorkPoolName, d.WorkQueueName = w.Pool, queue
-	if p := pendingOf(w); p.asks(w.Pool) || p.asks(queue) {
+	if p := pending(w.Built); p.asks(w.Pool) || p.asks(queue) {
 		d.queueID = ID{} // of a dry run: nobody sees it
 		return nil
 	}

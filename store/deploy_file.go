@@ -14,7 +14,7 @@ func (t *tx) ensurePools(wishes []Wish, o DeployOptions, plan *Plan) error {
 	var missing []string
 	var first *Error
 	for _, w := range wishes {
-		if w.Pool == "" || seen[w.Pool] || pendingOf(w).asks(w.Pool) {
+		if w.Pool == "" || seen[w.Pool] || pending(w.Built).asks(w.Pool) {
 			continue
 		}
 		seen[w.Pool] = true

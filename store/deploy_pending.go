@@ -13,19 +13,11 @@ import (
 // else a plan would show drift for ever.
 
 // pending are the outputs of steps that have not run, by name.
-type pending map[string]bool
-
-func pendingOf(w Wish) pending {
-	p := pending{}
-	for _, name := range w.Built {
-		p[name] = true
-	}
-	return p
-}
+type pending []string
 
 // asks is true for a text that an output is to be filled into.
 func (p pending) asks(text string) bool {
-	return slices.ContainsFunc(placeholders(text), func(at placeholder) bool { return p[at.name] })
+	return slices.ContainsFunc(placeholders(text), func(at placeholder) bool { return slices.Contains(p, at.name) })
 }
 
 // agrees is true where a text may become what there is.
@@ -33,7 +25,7 @@ func (p pending) agrees(text, there string) bool {
 	var pattern strings.Builder
 	last := 0
 	for _, at := range placeholders(text) {
-		if p[at.name] {
+		if slices.Contains(p, at.name) {
 			pattern.WriteString(regexp.QuoteMeta(text[last:at.start]) + ".*")
 			last = at.end
 		}
