@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -204,11 +205,13 @@ func (s *Store) stateCriterion(states []string) (c criterion, err error) {
 		}
 		of, one := s.stateCondition(name)
 		c.whole = c.whole && string(of) == name
-		types = append(types, of)
+		if !slices.Contains(types, of) {
+			types = append(types, of)
+		}
 		either, c.args = append(either, one.text), append(c.args, one.args...)
 	}
 	c.text = "(" + strings.Join(either, " OR ") + ")"
-	c.index, c.keys = "flow_run_at_state", oneOf("", "r.state_type", distinct(types)).keys
+	c.index, c.keys = "flow_run_at_state", oneOf("", "r.state_type", types).keys
 	return c, nil
 }
 
@@ -228,17 +231,6 @@ func (s *Store) stateCondition(name string) (StateType, condition) {
 	return StateType(name), condition{"r.state_type = ?", []any{name}}
 }
 
-func distinct[T comparable](list []T) (once []T) {
-	seen := map[T]bool{}
-	for _, item := range list {
-		if !seen[item] {
-			once = append(once, item)
-		}
-		seen[item] = true
-	}
-	return once
-}
-
 // parameterCriterion reads "name=value", where the value is JSON or, where the
 // parameter is text, that text; and "name:=JSON".
 func parameterCriterion(arg string) (c criterion, err error) {
@@ -249,8 +241,8 @@ func parameterCriterion(arg string) (c criterion, err error) {
 	if strings.Contains(name, `"`) {
 		return c, invalid("the parameter %q cannot be looked for: its name has a quotation mark", name)
 	}
-	_, given, _ := strings.Cut(arg, "=")
-	asText := !strings.HasSuffix(strings.TrimSuffix(arg, "="+given), ":")
+	head, given, _ := strings.Cut(arg, "=")
+	asText := !strings.HasSuffix(head, ":")
 	paths := []string{`$."` + name + `"`}
 	if strings.Contains(name, ".") {
 		paths = append(paths, `$."`+strings.ReplaceAll(name, ".", `"."`)+`"`)
