@@ -151,7 +151,7 @@ func (s *Store) TouchedByQueue(ctx context.Context, pool, name string) (Touched,
 	if err != nil {
 		return Touched{}, err
 	}
-	return touched(ctx, s.reader, "?1", q.ID)
+	return s.HeldByQueue(ctx, q)
 }
 
 // HeldByQueue is what pausing a queue holds.

@@ -46,7 +46,13 @@ func (p point) before(o point) bool {
 	return p.at < o.at || p.at == o.at && bytes.Compare(p.id, o.id) < 0
 }
 
-func pointOf(r *Run) point { return point{micros(r.ExpectedStartTime), r.ID[:]} }
+// after is the point to go on behind, nil for the beginning.
+func (f RunFilter) after() *point {
+	if f.After == nil {
+		return nil
+	}
+	return &point{micros(f.After.ExpectedStartTime), f.After.ID[:]}
+}
 
 // stretch is a stretch of the order: from, included, up to to, left out.
 type stretch struct{ from, to point }
@@ -232,11 +238,7 @@ func (s *Store) RunPage(ctx context.Context, f RunFilter) (p RunPage, err error)
 	if err != nil {
 		return p, err
 	}
-	var after *point
-	if f.After != nil {
-		at := pointOf(f.After)
-		after = &at
-	}
+	after := f.after()
 	points, next, err := q.next(ctx, after, f.Limit+1) // one more tells whether there are more
 	if err != nil {
 		return p, err
@@ -269,11 +271,7 @@ func (s *Store) Runs(ctx context.Context, f RunFilter) (all []Run, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var after *point
-	if f.After != nil {
-		at := pointOf(f.After)
-		after = &at
-	}
+	after := f.after()
 	all = []Run{}
 	for {
 		limit := lookPage
