@@ -18,7 +18,8 @@ type keyboard struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	typed   []byte
-	pasting bool // inside a paste Enter is text
+	given   []byte // the last of it that was given out, shorter than a marker
+	pasting bool   // inside a paste Enter is text
 	ended   bool
 }
 
@@ -68,13 +69,13 @@ func (t *turn) more() { t.change(func() { t.holds = false }) }
 func (t *turn) Read(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for !t.done && (t.holds || len(t.typed) == 0 && !t.ended) {
+	for !t.done && (t.holds || len(t.whole()) == 0 && !t.ended) {
 		t.changed.Wait()
 	}
 	if t.done || len(t.typed) == 0 {
 		return 0, io.EOF
 	}
-	part, answers := t.part()
+	part, answers := t.part(len(p))
 	n := copy(p, part)
 	t.holds = answers
 	t.typed = t.typed[n:]
@@ -86,27 +87,47 @@ func (t *turn) Read(p []byte) (int, error) {
 
 var pasteBegins, pasteEnds = []byte("\x1b[200~"), []byte("\x1b[201~")
 
-// part is what can be given at once: one key that may answer or leave a question,
-// or all before it.
-func (k *keyboard) part() (part []byte, answers bool) {
-	for i := range k.typed {
-		rest := k.typed[i:]
-		switch {
-		case bytes.HasPrefix(rest, pasteBegins):
-			k.pasting = true
-		case bytes.HasPrefix(rest, pasteEnds):
-			k.pasting = false
-		}
-		n := answerKey(rest)
-		switch {
-		case n == 0 || k.pasting:
-		case i == 0:
-			return rest[:n], true
-		default:
-			return k.typed[:i], false
+// whole is what was typed, without the marker of a paste that has come in part:
+// the library waits only a moment for the rest, and takes it for keys then. Two
+// bytes of one may be a key themselves: Esc, or Alt and a bracket.
+func (k *keyboard) whole() []byte {
+	for n := len("\x1b[2"); n < len(pasteBegins) && !k.ended; n++ {
+		if bytes.HasSuffix(k.typed, pasteBegins[:n]) || bytes.HasSuffix(k.typed, pasteEnds[:n]) {
+			return k.typed[:len(k.typed)-n]
 		}
 	}
-	return k.typed, false
+	return k.typed
+}
+
+// part is what can be given at once: one key that may answer or leave a question,
+// or all before it, as far as there is room.
+func (k *keyboard) part(room int) (part []byte, answers bool) {
+	text := k.whole()
+	text = text[:min(room, len(text))]
+	for i := range text {
+		n := answerKey(text[i:])
+		switch {
+		case n == 0 || k.pasting:
+			k.follow(text[i])
+		case i == 0:
+			return text[:n], true
+		default:
+			return text[:i], false
+		}
+	}
+	return text, false
+}
+
+// follow sees a paste begin and end, also where its marker is given in parts.
+func (k *keyboard) follow(typed byte) {
+	k.given = append(k.given, typed)
+	switch {
+	case bytes.HasSuffix(k.given, pasteBegins):
+		k.pasting = true
+	case bytes.HasSuffix(k.given, pasteEnds):
+		k.pasting = false
+	}
+	k.given = k.given[max(0, len(k.given)-len(pasteBegins)+1):]
 }
 
 // answerKey is the length of the key that text begins with, where it is one that
