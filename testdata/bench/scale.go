@@ -91,18 +91,9 @@ func (b *bench) backlog() error {
 		}
 		defer claimers[i].store.Close() //nolint:errcheck // scratch
 	}
-	times := make([][]float64, len(sizes))
-	for round := range 3 + b.rounds(60, 40) {
-		for i := range claimers {
-			k := (i + round) % len(claimers)
-			t, err := claimers[k].round(b)
-			if err != nil {
-				return err
-			}
-			if round >= 3 {
-				times[k] = append(times[k], t/float64(len(claimers[k].owners)))
-			}
-		}
+	times, err := b.claims(claimers)
+	if err != nil {
+		return err
 	}
 	curve := series{name: "a claim and an end"}
 	for i, n := range sizes {
@@ -114,6 +105,26 @@ func (b *bench) backlog() error {
 	}
 	b.plots = append(b.plots, plot{name: "backlog", title: "A run claimed past a backlog", x: "runs that wait behind a full deployment (1: none)", y: "ms a run", lines: []series{curve}})
 	return nil
+}
+
+// claims makes rounds by turns, and gives the times of each claimer in
+// milliseconds a run.
+func (b *bench) claims(claimers []*claimer) ([][]float64, error) {
+	const warm = 3
+	times := make([][]float64, len(claimers))
+	for round := range warm + b.rounds(60, 40) {
+		for i := range claimers {
+			k := (i + round) % len(claimers)
+			t, err := claimers[k].round(b)
+			if err != nil {
+				return nil, err
+			}
+			if round >= warm {
+				times[k] = append(times[k], t/float64(len(claimers[k].owners)))
+			}
+		}
+	}
+	return times, nil
 }
 
 // newBacklog has runs of a deployment that is full, due before all others, and

@@ -235,19 +235,9 @@ func (b *bench) claim() error {
 		}
 		defer stores[i].store.Close() //nolint:errcheck // scratch
 	}
-	const warm = 3
-	times := make([][]float64, len(sizes))
-	for round := range warm + b.rounds(60, 40) {
-		for i := range stores {
-			k := (i + round) % len(stores)
-			t, err := stores[k].round(b)
-			if err != nil {
-				return err
-			}
-			if round >= warm {
-				times[k] = append(times[k], t/slots)
-			}
-		}
+	times, err := b.claims(stores)
+	if err != nil {
+		return err
 	}
 	curve := series{name: "a claim and an end"}
 	for i, n := range sizes {
