@@ -104,18 +104,19 @@ func (t *tsp) stop() { _ = t.do(context.Background(), "-K") }
 // pueue is a daemon of its own for this run, four jobs at a time.
 type pueue struct {
 	folder, config string
+	env            []string
 	daemon         *exec.Cmd
 }
 
 func (b *bench) newPueue(folder string, env ...string) (*pueue, error) {
 	home := filepath.Join(b.folder, "pueue-"+b.figure)
-	p := &pueue{folder: folder, config: filepath.Join(home, "pueue.yml")}
+	p := &pueue{folder: folder, config: filepath.Join(home, "pueue.yml"), env: append(os.Environ(), env...)}
 	config := fmt.Sprintf("shared:\n  pueue_directory: %[1]s\n  runtime_directory: %[1]s\n  use_unix_socket: true\ndaemon: {}\nclient: {}\n", home)
 	if err := errors.Join(os.MkdirAll(home, 0o700), os.WriteFile(p.config, []byte(config), 0o600)); err != nil {
 		return nil, err
 	}
 	p.daemon = exec.Command(filepath.Join(folder, "pueued"), "-c", p.config)
-	p.daemon.Env = append(os.Environ(), env...)
+	p.daemon.Env = p.env
 	if err := p.daemon.Start(); err != nil {
 		return nil, err
 	}
@@ -130,7 +131,9 @@ func (b *bench) newPueue(folder string, env ...string) (*pueue, error) {
 }
 
 func (p *pueue) do(ctx context.Context, arguments ...string) error {
-	return exec.CommandContext(ctx, filepath.Join(p.folder, "pueue"), append([]string{"-c", p.config}, arguments...)...).Run()
+	cmd := exec.CommandContext(ctx, filepath.Join(p.folder, "pueue"), append([]string{"-c", p.config}, arguments...)...)
+	cmd.Env = p.env
+	return cmd.Run()
 }
 
 func (p *pueue) drain(ctx context.Context, n int) (float64, error) {

@@ -264,21 +264,21 @@ func (b *bench) spoolers(s *stamps) (list []trial, stop func()) {
 		}
 	}
 	if b.have("tsp", "task-spooler") {
-		if t, err := b.newTsp(); err == nil {
+		if t, err := b.newTsp(); err != nil {
+			b.skip("tsp", err.Error())
+		} else {
 			t.env = append(t.env, s.env())
 			stop = t.stop
 			list = append(list, trial{"tsp", asked(func() error { return t.do(b.ctx, "-n", s.program) })})
 		}
 	}
 	if folder, found := b.havePueue(); found {
-		if p, err := b.newPueue(folder, s.env()); err == nil {
+		if p, err := b.newPueue(folder, s.env()); err != nil {
+			b.skip("pueue", err.Error())
+		} else {
 			before := stop
 			stop = func() { before(); p.stop() }
-			list = append(list, trial{"pueue", asked(func() error {
-				cmd := exec.CommandContext(b.ctx, filepath.Join(p.folder, "pueue"), "-c", p.config, "add", "--", s.program)
-				cmd.Env = append(os.Environ(), s.env())
-				return cmd.Run()
-			})})
+			list = append(list, trial{"pueue", asked(func() error { return p.do(b.ctx, "add", "--", s.program) })})
 		}
 	}
 	return list, stop
