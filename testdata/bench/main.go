@@ -194,7 +194,7 @@ func (b *bench) show(what string, v interval, unit string) {
 		r.verdict = m.verdict(v)
 	}
 	b.results = append(b.results, r)
-	fmt.Printf("  %-44s %12s %21s  %s\n", what, strings.TrimSpace(number(v.mid)+" "+unit), v.spread(), r.verdict)
+	fmt.Printf("  %-44s %12s %21s  %s\n", what, r.amount(), v.spread(), r.verdict)
 }
 
 // skip says what is left out, and why.

@@ -100,9 +100,9 @@ func (b *bench) judge() int {
 		switch {
 		case m == nil || !m.fails(r.value):
 		case m.clock && b.busy:
-			fmt.Printf("no failure on a busy machine: %s: %s is %s %s\n", r.figure, r.what, number(r.value.mid), r.unit)
+			fmt.Printf("no failure on a busy machine: %s: %s is %s\n", r.figure, r.what, r.amount())
 		default:
-			fmt.Printf("FAILED: %s: %s is %s %s; %s\n", r.figure, r.what, number(r.value.mid), r.unit, m.text())
+			fmt.Printf("FAILED: %s: %s is %s; %s\n", r.figure, r.what, r.amount(), m.text())
 			code = 1
 		}
 	}
