@@ -233,20 +233,9 @@ func (b *bench) prefectStartup(r *rig, db string) error {
 
 // prefectIdle watches server and both workers for the same seconds.
 func (b *bench) prefectIdle(r *rig, w *worker) error {
-	pids := []int{w.cmd.Process.Pid, r.worker.Process.Pid, r.server.Process.Pid}
-	before := make([]usage, len(pids))
-	start := time.Now()
-	for i, pid := range pids {
-		before[i], _ = usageOf(pid)
-	}
-	time.Sleep(20 * time.Second)
-	cpu, resident := make([]float64, len(pids)), make([]float64, len(pids))
-	for i, pid := range pids {
-		u, err := usageOf(pid)
-		if err != nil {
-			return err
-		}
-		cpu[i], resident[i] = 100*float64(u.cpu-before[i].cpu)/float64(time.Since(start)), u.resident
+	cpu, resident, err := b.watch(20*time.Second, w.cmd.Process.Pid, r.worker.Process.Pid, r.server.Process.Pid)
+	if err != nil {
+		return err
 	}
 	for i, name := range []string{"runnel's worker", "Prefect's worker", "Prefect's server"} {
 		b.show("idle, "+name+", of a core", exactly(cpu[i]), "%")

@@ -180,30 +180,40 @@ func (b *bench) idle() error {
 }
 
 func (b *bench) watchIdle(worker, slot int) error {
-	before, start := [2]usage{}, time.Now()
-	for i, pid := range []int{worker, slot} {
-		u, err := usageOf(pid)
-		if err != nil {
-			return err
-		}
-		before[i] = u
+	cpu, resident, err := b.watch(time.Duration(b.rounds(30, 10))*time.Second, worker, slot)
+	if err != nil {
+		return err
 	}
-	pause := time.Duration(b.rounds(30, 10)) * time.Second
+	for i, name := range []string{"worker", "slot"} {
+		b.show(name+", of a core", exactly(cpu[i]), "%")
+		b.show(name+", resident", exactly(resident[i]), "MB")
+	}
+	return nil
+}
+
+// watch gives what processes use of a core during a pause, in percent, and what
+// they hold in memory at its end, in MB.
+func (b *bench) watch(pause time.Duration, pids ...int) (cpu, resident []float64, err error) {
+	before, start := make([]usage, len(pids)), time.Now()
+	for i, pid := range pids {
+		if before[i], err = usageOf(pid); err != nil {
+			return nil, nil, err
+		}
+	}
 	select {
 	case <-time.After(pause):
 	case <-b.ctx.Done():
-		return b.ctx.Err()
+		return nil, nil, b.ctx.Err()
 	}
-	for i, pid := range []int{worker, slot} {
+	for i, pid := range pids {
 		u, err := usageOf(pid)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-		name := []string{"worker", "slot"}[i]
-		b.show(name+", of a core", exactly(100*float64(u.cpu-before[i].cpu)/float64(time.Since(start))), "%")
-		b.show(name+", resident", exactly(u.resident), "MB")
+		cpu = append(cpu, 100*float64(u.cpu-before[i].cpu)/float64(time.Since(start)))
+		resident = append(resident, u.resident)
 	}
-	return nil
+	return cpu, resident, nil
 }
 
 // loaded is a worker with flows that sleep, and all its slots.
@@ -247,31 +257,21 @@ func (b *bench) loadedWith(script string, n int) error {
 		time.Sleep(20 * time.Millisecond)
 	}
 	time.Sleep(2 * time.Second) // what the starts left behind
-	before, _, err := b.usageOfAll(w.cmd.Process.Pid)
+	pids := append(children(w.cmd.Process.Pid), w.cmd.Process.Pid)
+	cpu, resident, err := b.watch(10*time.Second, pids...)
 	if err != nil {
 		return err
 	}
-	start := time.Now()
-	time.Sleep(10 * time.Second)
-	after, resident, err := b.usageOfAll(w.cmd.Process.Pid)
-	if err != nil {
-		return err
-	}
-	b.show(fmt.Sprintf("%d runs, worker and slots, of a core", n), exactly(100*float64(after-before)/float64(time.Since(start))), "%")
-	b.show(fmt.Sprintf("%d runs, worker and slots, resident, what they share counted in each", n), exactly(resident), "MB")
+	b.show(fmt.Sprintf("%d runs, worker and slots, of a core", n), exactly(sum(cpu)), "%")
+	b.show(fmt.Sprintf("%d runs, worker and slots, resident, what they share counted in each", n), exactly(sum(resident)), "MB")
 	return nil
 }
 
-// usageOfAll adds up a worker and its slots.
-func (b *bench) usageOfAll(worker int) (cpu time.Duration, resident float64, err error) {
-	for _, pid := range append(children(worker), worker) {
-		u, err := usageOf(pid)
-		if err != nil {
-			return 0, 0, err
-		}
-		cpu, resident = cpu+u.cpu, resident+u.resident
+func sum(list []float64) (total float64) {
+	for _, v := range list {
+		total += v
 	}
-	return cpu, resident, nil
+	return total
 }
 
 // lines is a reader of n lines, as xargs takes them.
