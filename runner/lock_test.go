@@ -134,7 +134,7 @@ func slotHelper(folder string) {
 		Argv: []string{"sh", "-c", script}, Dir: folder, Stdout: os.Stdout,
 		Extra: []*os.File{log.LockFile()},
 	}))
-	select {}
+	untilKilled()
 }
 
 func TestTakeLockNamesAMissingFolder(t *testing.T) {

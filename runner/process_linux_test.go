@@ -330,7 +330,7 @@ func slotlessHelper(folder string) {
 		Env: append(os.Environ(), "RUNNEL_FLOW_RUN_ID=run-"+folder, "RUNNEL_ATTEMPT=3"),
 	}))
 	say(must(IdentityOf(p.PID)))
-	select {}
+	untilKilled()
 }
 
 // TestIdentity: whatever a program calls itself, dead is dead, stopped is

@@ -57,9 +57,16 @@ func helper(t testing.TB, name, arg string) *helperProcess {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code > 0 {
+			t.Errorf("the helper %s ended by itself, with %d", name, code)
+		}
 	})
 	return &helperProcess{t, cmd, bufio.NewReader(out)}
 }
+
+// untilKilled keeps a helper there for its test. Go's runtime takes a select
+// without cases, where nothing else waits, for a deadlock, and ends the process.
+func untilKilled() { time.Sleep(time.Minute) }
 
 func (h *helperProcess) line() string {
 	h.t.Helper()
@@ -356,7 +363,7 @@ func fifoHelper(folder string) {
 		must(fifo.Read.Read(one))
 	}
 	fmt.Print(string(line))
-	select {}
+	untilKilled()
 }
 
 // TestPumpDrains: the flow has ended, a grandchild keeps the FIFO and writes

@@ -99,7 +99,12 @@ func (s *soak) start(name string) *exec.Cmd {
 	out, err := cmd.StdoutPipe()
 	check(s.t, err)
 	check(s.t, cmd.Start())
-	s.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	s.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		if _ = cmd.Wait(); cmd.ProcessState.ExitCode() >= 0 {
+			s.t.Errorf("the worker %s ended by itself: %v", name, cmd.ProcessState)
+		}
+	})
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		s.t.Fatalf("the worker %s did not start: %v", name, err)
 	}
