@@ -48,7 +48,7 @@ func SettleRun(ctx context.Context, s *store.Store, run store.Run, who string) e
 
 // settleDead is SettleRun where the owner is proven dead.
 func settleDead(ctx context.Context, s *store.Store, run store.Run, proof Proof, who string) error {
-	attempt, err := newestAttempt(ctx, s, run)
+	attempt, err := s.LiveAttempt(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -78,17 +78,6 @@ func settleDead(ctx context.Context, s *store.Store, run store.Run, proof Proof,
 	}
 	store.KillPoint("settle.cleaning")
 	return os.RemoveAll(folder)
-}
-
-func newestAttempt(ctx context.Context, s *store.Store, run store.Run) (store.Attempt, error) {
-	attempts, err := s.Attempts(ctx, run.ID)
-	if err != nil {
-		return store.Attempt{}, err
-	}
-	if len(attempts) == 0 {
-		return store.Attempt{}, fmt.Errorf("run %s has an owner and no attempt", run.ID)
-	}
-	return attempts[len(attempts)-1], nil
 }
 
 func ignoreSuperseded(err error) error {

@@ -297,6 +297,77 @@ func (w *world) claimedInAnotherBoot(log, lock bool) store.ID {
 	return run.ID
 }
 
+// TestALookThatLostARaceChangesNothing: between the reading of a run and of its
+// attempt another process may have settled it, and what came of it be at work.
+func TestALookThatLostARaceChangesNothing(t *testing.T) {
+	ctx := context.Background()
+	takes := map[string]func(*world, store.Claimed){
+		"put back": func(w *world, c store.Claimed) { check(t, w.PutBack(ctx, c.Run, "lost", "other")) },
+		"put back and claimed again": func(w *world, c store.Claimed) {
+			check(t, w.PutBack(ctx, c.Run, "lost", "other"))
+			w.heldBySomebody()
+		},
+		"ended and retried": func(w *world, c store.Claimed) {
+			check(t, w.Settle(ctx, store.End{
+				Run: c.Run.ID, Attempt: c.Attempt, Fence: c.Run.Fence, State: store.NewState(store.Crashed, "gone"),
+			}, "other"))
+			_, err := w.Retry(ctx, c.Run.ID, "other")
+			check(t, err)
+			w.heldBySomebody()
+		},
+	}
+	for name, take := range takes {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.script("quick", "exit 0\n", nil)
+			_, _, err := w.CreateRun(ctx, store.NewRun{Deployment: "quick/test"})
+			check(t, err)
+			c, lock := w.claimByHand()
+			check(t, lock.Close()) // its slot is dead
+			take(w, c)
+			before, err := w.RunByID(ctx, c.Run.ID)
+			check(t, err)
+			check(t, SettleRun(ctx, w.Store, c.Run, "late"))
+			after, err := w.RunByID(ctx, c.Run.ID)
+			check(t, err)
+			if before.Fence != after.Fence || before.State != after.State {
+				t.Errorf("%v became %v", before.State, after.State)
+			}
+			if _, err := os.Stat(filepath.Join(w.Folder(), "slot.log")); err == nil {
+				t.Error("a slot was started for nothing")
+			}
+		})
+	}
+}
+
+// claimByHand claims what is due for an owner that lives until its lock is closed.
+func (w *world) claimByHand() (store.Claimed, *os.File) {
+	w.t.Helper()
+	check(w.t, makeFolders(w.Folder()))
+	proof := Proof{ID: store.NewID(), Identity: Self()}
+	lock, err := TakeLock(lockPath(w.Folder(), proof.ID))
+	check(w.t, err)
+	w.t.Cleanup(func() { _ = lock.Close() })
+	result, err := w.Claim(context.Background(), store.Round{
+		Worker: store.Worker{Name: "by hand", WorkPoolName: "p"},
+		Owners: []store.Owner{{Kind: "slot", Host: proof.Identity.Host, Proof: proof.text()}},
+	})
+	check(w.t, err)
+	if len(result.Claimed) != 1 {
+		w.t.Fatalf("claimed %v", result.Claimed)
+	}
+	return result.Claimed[0], lock
+}
+
+// heldBySomebody has the run claimed by one who lives, and its attempt begun.
+func (w *world) heldBySomebody() {
+	w.t.Helper()
+	c, _ := w.claimByHand()
+	log, err := CreateLog(w.LogPath(c.Log))
+	check(w.t, err)
+	w.t.Cleanup(func() { _ = log.Close() })
+}
+
 // TestWhatKilledProcessesLeftIsSwept: old files of nobody go; those of a live
 // run stay, as do those that are new.
 func TestWhatKilledProcessesLeftIsSwept(t *testing.T) {

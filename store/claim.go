@@ -403,11 +403,11 @@ const maxLostStarts = 3
 func (s *Store) PutBack(ctx context.Context, run Run, why, who string) error {
 	return s.update(ctx, func(t *tx) error {
 		now, err := scanRun(t.QueryRowContext(t.ctx, selectRun+" WHERE r.id = ?", run.ID))
-		if err != nil {
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if now.Fence != run.Fence || !now.State.Type.Live() {
-			return ErrSuperseded
+		if err != nil || now.Fence != run.Fence || !now.State.Type.Live() {
+			return ErrSuperseded // it may have been deleted, too
 		}
 		var lost int
 		if err := t.QueryRowContext(t.ctx, `

@@ -90,6 +90,28 @@ func TestALateEndChangesNothing(t *testing.T) {
 	}
 }
 
+// TestALateLookAtADeletedRun: whoever still holds what it read changes nothing.
+func TestALateLookAtADeletedRun(t *testing.T) {
+	ctx := context.Background()
+	s := open(t)
+	deploy(t, s, nil)
+	create(t, s, "nightly", nil)
+	c := claimOne(t, s)
+	late := endOf(c, NewState(Completed, "late"))
+	must(t, s.End(ctx, late, "slot"))
+	must(t, s.DeleteRuns(ctx, []ID{c.Run.ID}))
+	_, attempt := s.LiveAttempt(ctx, c.Run)
+	_, adopt := s.Adopt(ctx, c.Run, owners(1)[0], "other")
+	for what, err := range map[string]error{
+		"LiveAttempt": attempt, "Adopt": adopt, "Settle": s.Settle(ctx, late, "other"),
+		"PutBack": s.PutBack(ctx, c.Run, "lost", "other"),
+	} {
+		if !errors.Is(err, ErrSuperseded) {
+			t.Errorf("%s answers %v", what, err)
+		}
+	}
+}
+
 func TestARepeatedEndIsDone(t *testing.T) {
 	ctx := context.Background()
 	for name, write := range map[string]func(*Store, End) error{

@@ -210,24 +210,38 @@ type Attempt struct {
 	Code       *Code           `json:"code"` // null where it was not found out
 }
 
+const selectAttempt = `
+	SELECT attempt, log, pid, start_time, end_time, state_type, state_name, message, exit_code,
+	       signal, user_time, system_time, max_rss, result, code
+	  FROM attempt
+	 WHERE run_id = ?`
+
+func scanAttempt(r row) (a Attempt, err error) {
+	var start int64
+	var end sql.NullInt64
+	var code text
+	err = r.Scan(&a.Attempt, &a.Log, &a.PID, &start, &end, &a.StateType, &a.StateName, &a.Message, &a.ExitCode,
+		&a.Signal, &a.UserTime, &a.SystemTime, &a.MaxRSS, (*text)(&a.Result), &code)
+	if err != nil {
+		return a, err
+	}
+	a.StartTime, a.EndTime = instant(start), instantOrNil(end)
+	a.Code, err = scanCode(code)
+	return a, err
+}
+
 // Attempts lists the attempts of a run, oldest first.
 func (s *Store) Attempts(ctx context.Context, run ID) ([]Attempt, error) {
-	return collect(ctx, s.reader, func(r row) (a Attempt, err error) {
-		var start int64
-		var end sql.NullInt64
-		var code text
-		err = r.Scan(&a.Attempt, &a.Log, &a.PID, &start, &end, &a.StateType, &a.StateName, &a.Message, &a.ExitCode,
-			&a.Signal, &a.UserTime, &a.SystemTime, &a.MaxRSS, (*text)(&a.Result), &code)
-		if err != nil {
-			return a, err
-		}
-		a.StartTime, a.EndTime = instant(start), instantOrNil(end)
-		a.Code, err = scanCode(code)
-		return a, err
-	}, `
-		SELECT attempt, log, pid, start_time, end_time, state_type, state_name, message, exit_code,
-		       signal, user_time, system_time, max_rss, result, code
-		  FROM attempt
-		 WHERE run_id = ?
-		 ORDER BY attempt`, run)
+	return collect(ctx, s.reader, scanAttempt, selectAttempt+" ORDER BY attempt", run)
+}
+
+// LiveAttempt is the attempt under way of a run as it was read; ErrSuperseded
+// where the run was put back, ended or taken since then.
+func (s *Store) LiveAttempt(ctx context.Context, run Run) (Attempt, error) {
+	a, err := scanAttempt(s.reader.QueryRowContext(ctx,
+		selectAttempt+" AND attempt = ? AND fence = ? AND end_time IS NULL", run.ID, run.RunCount, run.Fence))
+	if errors.Is(err, sql.ErrNoRows) {
+		return a, ErrSuperseded
+	}
+	return a, err
 }
