@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -112,15 +113,15 @@ func scriptWaitWorker(ts *testscript.TestScript, neg bool, args []string) {
 		return err == nil
 	})
 	withStore(ts, func(ctx context.Context, s *store.Store) {
-		until(ts, "the workers of "+args[0], func() bool { return (len(online(ts, ctx, s, args[0])) > 0) != neg })
+		until(ts, "the workers of "+args[0], func() bool { return (len(workersOf(ts, ctx, s, args[0], store.Online)) > 0) != neg })
 	})
 }
 
-func online(ts *testscript.TestScript, ctx context.Context, s *store.Store, pool string) (found []store.Worker) {
+func workersOf(ts *testscript.TestScript, ctx context.Context, s *store.Store, pool string, status ...string) (found []store.Worker) {
 	workers, err := s.Workers(ctx, "")
 	ts.Check(err)
 	for _, w := range workers {
-		if w.Status == store.Online && w.WorkPoolName == pool {
+		if slices.Contains(status, w.Status) && w.WorkPoolName == pool {
 			found = append(found, w)
 		}
 	}
@@ -174,7 +175,7 @@ func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
 		pid := 0
 		switch args[1] {
 		case "worker":
-			workers := online(ts, ctx, s, args[2])
+			workers := workersOf(ts, ctx, s, args[2], store.Online, store.Draining)
 			if len(workers) != 1 {
 				ts.Fatalf("%d workers poll %s", len(workers), args[2])
 			}

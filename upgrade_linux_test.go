@@ -68,7 +68,9 @@ func TestUpgradeWhileRunning(t *testing.T) {
 	if exe := u.slotOf("c"); exe != u.binary {
 		t.Errorf("the slot of c runs %s", exe)
 	}
-	u.versions("1.0.0", "2.0.0")
+	u.until("the old worker to drain beside the new one", func() bool {
+		return u.status("1.0.0") == store.Draining && u.status("2.0.0") == store.Online
+	})
 	for _, name := range []string{"a", "b", "c"} {
 		u.must(os.WriteFile(filepath.Join(folder, "go."+name), nil, 0o600))
 		if run := u.await(name, store.Completed); run.RunCount != 1 {
@@ -165,18 +167,15 @@ func (u upgrade) slotOf(name string) string {
 	return exe
 }
 
-// versions holds the workers that poll to these versions.
-func (u upgrade) versions(want ...string) {
+// status is that of the worker of a version.
+func (u upgrade) status(version string) string {
 	u.t.Helper()
 	workers, err := u.Workers(context.Background(), "p")
 	u.must(err)
-	found := map[string]bool{}
 	for _, w := range workers {
-		found[w.Version] = w.Status == store.Online
-	}
-	for _, version := range want {
-		if !found[version] {
-			u.t.Errorf("no worker of version %s is online: %v", version, workers)
+		if w.Version == version {
+			return w.Status
 		}
 	}
+	return ""
 }

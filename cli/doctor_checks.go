@@ -162,7 +162,7 @@ func (d *doctor) workers() error {
 			online++
 		case w.Status == store.Stopped:
 			d.say(checkWarn, "workers", fmt.Sprintf("worker %s is stopped", w.Name), fmt.Sprintf("kill -CONT %d", w.PID))
-		case w.Ended == nil:
+		case w.Status == store.Offline && w.Ended == nil:
 			d.say(checkWarn, "workers", fmt.Sprintf("worker %s was killed: last seen %s", w.Name, d.ago(w.LastSeen)), start)
 		}
 	}

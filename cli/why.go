@@ -259,7 +259,7 @@ func processesText(pids []int) string {
 }
 
 // stoppedWorker names the worker that would take a run, where each of them was
-// stopped: it holds its lock, so it lives, and does nothing.
+// stopped, or told to stop: it holds its lock, so it lives, and takes nothing.
 func (a *app) stoppedWorker(s *store.Store, r store.Run, w store.Wait) string {
 	if w.For != store.WaitWorker {
 		return ""
@@ -278,6 +278,8 @@ func (a *app) stoppedWorker(s *store.Store, r store.Run, w store.Wait) string {
 			return ""
 		case store.Stopped:
 			text = stoppedText(worker)
+		case store.Draining:
+			text = cmp.Or(text, drainingText(worker))
 		}
 	}
 	return text
@@ -286,6 +288,11 @@ func (a *app) stoppedWorker(s *store.Store, r store.Run, w store.Wait) string {
 // stoppedText says of a worker that it was stopped, and how to mend it.
 func stoppedText(w store.Worker) string {
 	return fmt.Sprintf("the worker %s, process %d was stopped (SIGSTOP): kill -CONT %[2]d lets it go on", w.Name, w.PID)
+}
+
+func drainingText(w store.Worker) string {
+	return fmt.Sprintf("the worker %s, process %d was told to stop and takes no new runs; start another: runnel worker start --pool %s",
+		w.Name, w.PID, w.WorkPoolName)
 }
 
 // waitText is the one thing that a waiting run waits for, the nearest first.

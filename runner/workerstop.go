@@ -28,7 +28,11 @@ func (w *Worker) finished() bool {
 const containerGrace = 8 * time.Second
 
 // stop takes one step on the way out.
-func (w *Worker) stop(ctx context.Context, signal os.Signal) error {
+func (w *Worker) stop(ctx context.Context, signal os.Signal) (err error) {
+	if w.mode == working {
+		// Last of all: it may have to wait for the file.
+		defer func() { err = errors.Join(err, w.Store.DrainWorker(ctx, w.self.ID)) }()
+	}
 	if os.Getpid() == 1 && signal == syscall.SIGTERM && w.mode != cancelling {
 		w.mode = draining
 		w.hurry = time.After(containerGrace)

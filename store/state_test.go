@@ -169,6 +169,9 @@ func TestWhatARunWaitsFor(t *testing.T) {
 	}{
 		{"nobody polls", nil, Wait{For: WaitWorker, Name: "default"}},
 		{"a worker of another queue", func(t *testing.T, s *Store) { register(t, s, "w", nil, "other") }, Wait{For: WaitWorker, Name: "default"}},
+		{"a worker that drains", func(t *testing.T, s *Store) {
+			must(t, s.DrainWorker(ctx, register(t, s, "w", nil).ID))
+		}, Wait{For: WaitWorker, Name: "default"}},
 		{"the next look", func(t *testing.T, s *Store) { register(t, s, "w", nil) }, Wait{For: WaitClaim}},
 		{"paused pool", func(t *testing.T, s *Store) { change(t, s, "UPDATE work_pool SET is_paused = 1") }, Wait{For: WaitPoolPaused, Name: "p"}},
 		{"paused queue", func(t *testing.T, s *Store) { change(t, s, "UPDATE work_queue SET is_paused = 1") }, Wait{For: WaitQueuePaused, Name: "default"}},

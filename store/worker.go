@@ -19,6 +19,9 @@ const (
 	// Stopped is one that lives and does nothing, after a SIGSTOP. Prefect has
 	// no such word.
 	Stopped = "STOPPED"
+	// Draining is one that was told to stop: it takes no new runs, and ends with
+	// those that it has.
+	Draining = "DRAINING"
 )
 
 // Worker is one worker process, now or lately.
@@ -36,6 +39,7 @@ type Worker struct {
 	Started          time.Time  `json:"started"`
 	LastSeen         time.Time  `json:"last_heartbeat_time"`
 	Ended            *time.Time `json:"ended"`
+	draining         bool
 	// Proof tells, by the runner's rules, whether the process is alive.
 	Proof string `json:"-"`
 }
@@ -111,6 +115,14 @@ func (t *tx) touchQueues(worker ID) error {
 const polledByWorker = `((SELECT queues FROM worker WHERE id = ?1) = '[]'
 		        OR name IN (SELECT value FROM json_each((SELECT queues FROM worker WHERE id = ?1))))`
 
+// DrainWorker records that a worker takes no new runs.
+func (s *Store) DrainWorker(ctx context.Context, worker ID) error {
+	return s.update(ctx, func(t *tx) error {
+		_, err := t.exec("UPDATE worker SET draining = ?1, updated = ?1 WHERE id = ?2", t.now, worker)
+		return err
+	})
+}
+
 // EndWorker records that a worker has left.
 func (s *Store) EndWorker(ctx context.Context, worker ID) error {
 	return s.update(ctx, func(t *tx) error {
@@ -139,6 +151,7 @@ func (s *Store) Workers(ctx context.Context, pool string) ([]Worker, error) {
 		       w.started,
 		       w.last_seen,
 		       w.ended,
+		       w.draining IS NOT NULL,
 		       (SELECT count(*)
 		          FROM flow_run r INDEXED BY flow_run_live
 		         WHERE r.state_type IN ('PENDING', 'RUNNING', 'CANCELLING')
@@ -149,16 +162,21 @@ func (s *Store) Workers(ctx context.Context, pool string) ([]Worker, error) {
 		 WHERE ?1 = '' OR p.name = ?1
 		 ORDER BY w.started DESC`, pool)
 	for i := range workers {
-		w := &workers[i]
-		w.Status = Offline
-		if w.Ended == nil && s.Alive(w.Proof) {
-			w.Status = Online
-			if s.Stopped != nil && s.Stopped(w.Proof) {
-				w.Status = Stopped
-			}
-		}
+		workers[i].Status = s.workerStatus(workers[i])
 	}
 	return workers, err
+}
+
+func (s *Store) workerStatus(w Worker) string {
+	switch {
+	case w.Ended != nil || !s.Alive(w.Proof):
+		return Offline
+	case s.Stopped != nil && s.Stopped(w.Proof):
+		return Stopped
+	case w.draining:
+		return Draining
+	}
+	return Online
 }
 
 func scanWorker(r row) (w Worker, err error) {
@@ -166,7 +184,7 @@ func scanWorker(r row) (w Worker, err error) {
 	var limit, ended sql.NullInt64
 	var started, seen int64
 	err = r.Scan(&w.ID, &w.Name, &w.WorkPoolName, &queues, &limit, &w.Host, &w.PID, &w.Version, &w.Proof,
-		&started, &seen, &ended, &w.Running)
+		&started, &seen, &ended, &w.draining, &w.Running)
 	if err != nil {
 		return w, err
 	}
