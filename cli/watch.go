@@ -271,10 +271,12 @@ func (w watcher) settle(ctx context.Context, run store.Run) (store.Run, error) {
 	return run, runner.SettleRun(ctx, w.store, run, "command")
 }
 
-// over is true when the attempt that is being shown has ended.
+// over is true when the attempt that is being shown has ended. One whose start was
+// lost gives its number to the next try, which is the one to be shown.
 func (w watcher) over(ctx context.Context, id store.ID, attempt int) func() bool {
 	return func() bool {
 		run, err := w.look(ctx, id)
-		return err != nil || !run.State.Type.Live() || run.RunCount > attempt
+		putBack := run.RunCount < attempt && !run.State.Type.Terminal()
+		return err != nil || !run.State.Type.Live() && !putBack || run.RunCount > attempt
 	}
 }

@@ -2,10 +2,51 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"testing"
 
 	"runnel/runner"
+	"runnel/store"
 )
+
+// TestALostStartIsWatchedOn: whoever follows an attempt whose start is lost
+// follows the next try, which has its number.
+func TestALostStartIsWatchedOn(t *testing.T) {
+	h := newShelf(t)
+	h.run("deploy report.sh -n nightly -p my-process-pool")
+	h.run("run folder-report/nightly")
+	ctx := context.Background()
+	claim := func() store.Claimed {
+		result, err := h.store.Claim(ctx, store.Round{
+			Worker: store.Worker{Name: "w", WorkPoolName: "my-process-pool"}, Owners: []store.Owner{{Kind: "slot", Proof: "{}"}},
+		})
+		if err != nil || len(result.Claimed) != 1 {
+			t.Fatal(result.Claimed, err)
+		}
+		return result.Claimed[0]
+	}
+	c := claim()
+	over := watcher{app: &app{IO: &IO{Clock: h.store.Clock}, ctx: ctx}, store: h.store}.over(ctx, c.Run.ID, c.Attempt)
+	if over() {
+		t.Error("over while it runs")
+	}
+	if err := h.store.PutBack(ctx, c.Run, "lost", "test"); err != nil {
+		t.Fatal(err)
+	}
+	if over() {
+		t.Error("over when its start is lost")
+	}
+	if c = claim(); over() {
+		t.Error("over while the next try runs")
+	}
+	end := store.End{Run: c.Run.ID, Attempt: c.Attempt, Fence: c.Run.Fence, State: store.NewState(store.Completed, "")}
+	if err := h.store.End(ctx, end, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if !over() {
+		t.Error("not over when it has ended")
+	}
+}
 
 // TestLogPrinterKeepsStreamsApart: a line that has not ended is gone on with
 // by its own stream only.
