@@ -26,6 +26,7 @@ func (j *deployJob) wish() error {
 		e, bad := o.entry, []discover.Problem(nil)
 		if j.file != nil {
 			e, bad = j.resolve(o, j.lookupAfter(*o))
+			bad = append(bad, j.stepProblems(e)...)
 		}
 		if len(bad) == 0 {
 			w, err := j.wishOf(*o, e)

@@ -195,6 +195,29 @@ func (j *deployJob) built(o order) (names []string) {
 	return names
 }
 
+// stepProblems are the arguments of an entry's steps that cannot be, as far as
+// they are known before anything runs.
+func (j *deployJob) stepProblems(e discover.Entry) (problems []discover.Problem) {
+	replaced := j.c.replaced()
+	look := func(part string, steps discover.Steps, checks ...func(store.Step) error) {
+		if slices.Contains(replaced, part) {
+			return
+		}
+		for _, s := range steps.List {
+			for _, check := range checks {
+				var bad *store.ArgumentError
+				if err := check(storeStep(s)); errors.As(err, &bad) && !storeStep(s).Hides(bad.Argument) {
+					problems = append(problems, s.At(bad.Argument, bad.Why, hintOf(err)))
+				}
+			}
+		}
+	}
+	look("build", e.Build, store.CheckStep)
+	look("push", e.Push, store.CheckStep)
+	look("pull", e.Pull, store.CheckStep, store.CheckLogin)
+	return problems
+}
+
 func storeStep(s discover.Step) store.Step {
 	return store.Step{Name: s.Name, ID: s.ID, Requires: s.Requires, Arguments: s.Arguments, Shown: s.Shown}
 }

@@ -101,12 +101,11 @@ func (s Step) bareSecret() (Problem, bool) {
 	}
 	for _, p := range findPlaceholders(s.Text("script")) {
 		if p.kind == secretPlaceholder {
-			at := s.problem("every user of this machine could read the secret "+p.name+" in the list of processes", "add: shell: true")
+			at := s.At("script", "every user of this machine could read the secret "+p.name+" in the list of processes", "add: shell: true")
 			if n := child(s.node, "script"); n != nil {
 				n = standsAt(n, p)
 				at.Line, at.Column = n.Line, n.Column
 			}
-			at.Path = joinPath(at.Path, "script")
 			return at, true
 		}
 	}
@@ -118,6 +117,16 @@ func (s Step) problem(message, hint string) Problem {
 	if s.node != nil {
 		p.Column = s.node.Column
 	}
+	return p
+}
+
+// At is a problem with one of the step's arguments, where the file has it.
+func (s Step) At(argument, message, hint string) Problem {
+	p := s.problem(message, hint)
+	if n := child(s.node, argument); n != nil {
+		p.Line, p.Column = n.Line, n.Column
+	}
+	p.Path = joinPath(p.Path, argument)
 	return p
 }
 

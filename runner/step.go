@@ -141,6 +141,10 @@ func (r *stepRun) step(i int) error {
 	if err := store.CheckStep(step); err != nil {
 		return err
 	}
+	// What templates brought is looked at, too, even where it looks like one.
+	if err := store.CheckClone(step); err != nil {
+		return err
+	}
 	outputs, err := r.one(step)
 	if err != nil {
 		return err

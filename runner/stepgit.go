@@ -3,13 +3,10 @@ package runner
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 type cloneArguments struct {
@@ -24,15 +21,8 @@ type cloneArguments struct {
 	Writable      bool            `json:"writable"`
 }
 
-var (
-	commitSHA = lazily(`^[0-9a-fA-F]{4,64}$`)
-	// badRef is what git has in no name of a branch or tag.
-	badRef = lazily(`^-|[\x00-\x20\x7f~^:?*[\\]|\.\.|@\{|//|/$|\.lock$`)
-	// remoteHelper is git's name::address, which runs a program of that name.
-	remoteHelper = lazily(`^[A-Za-z0-9+.-]*::`)
-	// scpAddress is host:path as ssh and scp write it.
-	scpAddress = lazily(`^([^/:]+@)?[^/:]+:`)
-)
+// scpAddress is host:path as ssh and scp write it.
+var scpAddress = lazily(`^([^/:]+@)?[^/:]+:`)
 
 // Cloned is a folder that git_clone checked out, and what is in it.
 type Cloned struct {
@@ -44,9 +34,6 @@ type Cloned struct {
 
 // gitClone brings a commit into a folder, which becomes the working directory.
 func (r *stepRun) gitClone(a cloneArguments) (map[string]any, error) {
-	if err := a.check(); err != nil {
-		return nil, err
-	}
 	repository, login, err := a.login(r.secrets)
 	if err != nil {
 		return nil, err
@@ -71,29 +58,6 @@ func (r *stepRun) gitClone(a cloneArguments) (map[string]any, error) {
 	}
 	r.done.Clones = append(r.done.Clones, done)
 	return r.enter(done.Folder), nil
-}
-
-// check refuses what git would take for an option, a program or a way out of
-// the folder.
-func (a cloneArguments) check() error {
-	switch {
-	case a.Repository == "":
-		return errors.New("its repository is empty")
-	case strings.HasPrefix(a.Repository, "-"), remoteHelper().MatchString(a.Repository), strings.ContainsFunc(a.Repository, unicode.IsControl):
-		return errors.New("its repository is no address that is cloned: an https://, ssh:// or file:// URL, user@host:path or a folder is wanted")
-	case badRef().MatchString(a.Branch):
-		return fmt.Errorf("%q is no branch", a.Branch)
-	case a.CommitSHA != "" && !commitSHA().MatchString(a.CommitSHA):
-		return fmt.Errorf("%q is no commit: 4 to 64 hex digits are wanted", a.CommitSHA)
-	case a.DirectoryName != "" && (!filepath.IsLocal(a.DirectoryName) || filepath.Clean(a.DirectoryName) == "."):
-		return fmt.Errorf("clone_directory_name %q leaves its folder", a.DirectoryName)
-	}
-	for _, directory := range a.Directories {
-		if directory == "" || strings.HasPrefix(directory, "-") || strings.ContainsFunc(directory, unicode.IsControl) {
-			return fmt.Errorf("%q is no directory of a repository", directory)
-		}
-	}
-	return nil
 }
 
 // login is what a remote asks for over http.

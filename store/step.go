@@ -121,86 +121,27 @@ func CheckStep(step Step) error {
 			return e
 		}
 		if raw := step.Arguments[name]; !HasTemplate(raw) && !argument.holds(raw) {
-			return invalid("%s: %s is not %s", step.Name, name, argument.want)
+			var hint []string
+			if is[float64](raw) && argument.holds(json.RawMessage(`""`)) { // such as a commit of digits alone
+				hint = []string{"write it in quotes"}
+			}
+			return badArgument(step.Name, name, "is not "+argument.want, hint...)
 		}
 	}
 	if _, given := step.Arguments[kind.needs]; kind.needs != "" && !given {
 		return invalid("%s needs %s", step.Name, kind.needs)
 	}
-	return checkClone(step)
+	return checkClone(step, func(raw json.RawMessage) bool { return !HasTemplate(raw) })
 }
 
-// checkClone refuses arguments that exclude each other.
-func checkClone(step Step) error {
-	if step.Name != GitClone {
-		return nil
-	}
-	for _, group := range [][]string{{"branch", "commit_sha"}, {"access_token", "credentials"}} {
-		var given []string
-		for _, name := range group {
-			if _, there := step.Arguments[name]; there {
-				given = append(given, name)
-			}
-		}
-		if len(given) > 1 {
-			return invalid("git_clone: %s exclude each other", strings.Join(given, " and "))
-		}
-	}
-	return nil
-}
-
-// checkLogins is checkLogin of each.
+// checkLogins is CheckLogin of each.
 func checkLogins(steps []Step) error {
 	for i, step := range steps {
-		if err := checkLogin(step); err != nil {
+		if err := CheckLogin(step); err != nil {
 			return fmt.Errorf("pull step %d: %w", i+1, err)
 		}
 	}
 	return nil
-}
-
-// checkLogin refuses a login in plain words, which would be stored and shown. A
-// value from the environment is hidden.
-func checkLogin(step Step) error {
-	if step.Name != GitClone {
-		return nil
-	}
-	for _, name := range []string{"repository", "access_token", "credentials"} {
-		raw := step.Arguments[name]
-		if !HasTemplate(raw) && !step.hides(name) && holdsLogin(name, raw) {
-			e := invalid("git_clone: %s holds a login, which would be stored and shown", name)
-			e.Hint = []string{
-				"keep it as a secret: runnel variable set git-token - --secret",
-				"and name that: access_token: '{{ prefect.blocks.secret.git-token }}'",
-			}
-			return e
-		}
-	}
-	return nil
-}
-
-func (s Step) hides(argument string) bool {
-	for path := range s.Shown {
-		if path == argument || strings.HasPrefix(path, argument+".") {
-			return true
-		}
-	}
-	return false
-}
-
-// holdsLogin is true of a password in an address, and of any token.
-func holdsLogin(argument string, raw json.RawMessage) bool {
-	var text string
-	if json.Unmarshal(raw, &text) != nil {
-		return len(raw) > 0 // credentials by name
-	}
-	if argument != "repository" {
-		return text != ""
-	}
-	_, rest, isURL := strings.Cut(text, "://")
-	authority, _, _ := strings.Cut(rest, "/")
-	at := strings.LastIndex(authority, "@")
-	return isURL && at >= 0 && strings.Contains(authority[:at], ":")
 }
 
 // checkPullSteps holds each step, and that what its templates ask for can be

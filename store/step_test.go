@@ -88,6 +88,11 @@ func TestBadPullStepsAreRefused(t *testing.T) {
 		{clone(`{"repository": "http://me:SECRET@h/r"}`), "pull step 1: git_clone: repository holds a login"},
 		{clone(`{"repository": "r", "access_token": "LITERAL"}`), "access_token holds a login"},
 		{clone(`{"repository": "r", "credentials": {"token": "t"}}`), "credentials holds a login"},
+		{clone(`{"repository": "https://ghp_0123456789@h/r"}`), "repository holds a login"},
+		{clone(`{"repository": "--upload-pack=x"}`), "repository is no address that is cloned"},
+		{clone(`{"repository": "ext::sh -c x"}`), "repository is no address that is cloned"},
+		{clone(`{"repository": "r", "branch": "--upload-pack=x"}`), "is no branch or tag"},
+		{clone(`{"repository": "r", "directories": ["a", "-c"]}`), `directories "-c" is no directory`},
 		{clone(`{"repository": "{{ clone.directory }}"}`), "nothing fills in {{ clone.directory }} of repository"},
 		{clone(`{"repository": "r", "access_token": "{{ $TOKEN }}"}`), "nothing fills in {{ $TOKEN }}"},
 		{Step{Name: RunShellScript, Arguments: values(`{"script": "x", "env": {"A": [1]}}`)}, "env is not names with values"},
@@ -104,6 +109,21 @@ func TestBadPullStepsAreRefused(t *testing.T) {
 	apply(t, s, func(w *Wish) {
 		w.PullSteps = steps(good, Step{Name: SetWorkingDirectory, Arguments: values(`{"directory": "{{ directory }}/sub"}`)})
 	})
+}
+
+func TestLoginsInAddresses(t *testing.T) {
+	for address, want := range map[string]bool{
+		"https://you:pass@h/r": true, "https://:pass@h/r": true, "https://token:@h/r": true, "ssh://you:pass@h/r": true, "https://you:p@ss@h/r": true,
+		"https://ghp_Abc@github.com/r": true, "https://github_pat_11A_b@github.com/r": true, "HTTPS://glpat-x_y@gitlab.com/r": true,
+		"https://ATCTT3xFf@bitbucket.org/r": true, "http://0123456789abcdef0123456789abcdef01234567@h/r": true,
+		"https://h/r": false, "https://you@h/r": false, "https://john.smith2@h/r": false, "https://a-long-organisation-of-2024@dev.azure.com/r": false,
+		"https://averylongnamewithoutdigits@h/r": false, "https://global-team@h/r": false, "https://h/r@0123456789abcdef01234567": false,
+		"ssh://git@h/r": false, "git@h:r": false, "ssh://0123456789abcdef01234567@h/r": false, "file:///r": false, "../r": false,
+	} {
+		if got := HoldsLogin(address); got != want {
+			t.Errorf("%s: %v", address, got)
+		}
+	}
 }
 
 func TestTemplatesAreFilled(t *testing.T) {
