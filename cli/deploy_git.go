@@ -59,12 +59,27 @@ func (j *deployJob) gitOrder() (o gitOrder, err error) {
 		e.hint = []string{"without it runs use this folder"}
 		return o, e
 	}
+	if store.HoldsLogin(checkout.Remote) {
+		return o, &exitError{
+			code: exitRefused, message: "--from-git: the address of the remote holds a login, which would be stored and shown",
+			hint: []string{
+				"take it out of the address: git remote set-url " + store.Quote(checkout.RemoteName) + " …",
+				"keep it as a secret: runnel variable set git-token - --secret",
+				"and name that: --access-token '{{ prefect.blocks.secret.git-token }}'",
+			},
+		}
+	}
 	published := ""
 	switch {
 	case j.c.Commit != "":
-		published, err = j.pin(&checkout)
+		if published = j.pin(&checkout, j.c.Commit); published == "" {
+			err = &exitError{
+				code: exitNotFound, message: fmt.Sprintf("--commit: this checkout has no commit %q", j.c.Commit),
+				hint: []string{"see: git log --oneline", "of another repository: runnel deploy git+https://host/repo.git@COMMIT"},
+			}
+		}
 	case j.c.Branch != "":
-		published = j.follow(&checkout)
+		published = j.follow(&checkout, j.c.Branch)
 	case checkout.Branch != "":
 		published, _ = discover.GitCommit(j.ctx, j.project.root, "refs/remotes/"+checkout.RemoteName+"/"+checkout.Branch, checkout.RemoteName)
 	default:
@@ -74,23 +89,19 @@ func (j *deployJob) gitOrder() (o gitOrder, err error) {
 	if err != nil {
 		return o, err
 	}
-	if lost := unpublished(checkout); lost != "" {
-		j.notes.add("runs use what %s has, which lacks %s", checkout.Remote, lost)
-	}
+	j.noteUnpublished(checkout)
 	o.version = shortCommit(published)
-	o.steps, err = clone(checkout, j.c.AccessToken)
+	o.steps = clone(checkout, j.c.AccessToken)
 	j.fromGit = &o
-	return o, err
+	return o, nil
 }
 
-// pin makes the checkout's commit the one that the line names.
-func (j *deployJob) pin(c *discover.Checkout) (string, error) {
-	commit, published := discover.GitCommit(j.ctx, j.project.root, j.c.Commit, c.RemoteName)
+// pin makes the checkout's commit the one that runs stay at, and gives it in
+// full; "" where it is not here.
+func (j *deployJob) pin(c *discover.Checkout, name string) string {
+	commit, published := discover.GitCommit(j.ctx, c.Top, name, c.RemoteName)
 	if commit == "" {
-		return "", &exitError{
-			code: exitNotFound, message: fmt.Sprintf("--commit: this checkout has no commit %q", j.c.Commit),
-			hint: []string{"see: git log --oneline", "of another repository: runnel deploy git+https://host/repo.git@COMMIT"},
-		}
+		return ""
 	}
 	if commit != c.Commit {
 		j.notes.add("the flow was read from this folder, which has commit %s; runs use %s", shortCommit(c.Commit), shortCommit(commit))
@@ -100,16 +111,17 @@ func (j *deployJob) pin(c *discover.Checkout) (string, error) {
 	if !published {
 		c.Unpushed = []string{shortCommit(commit)}
 	}
-	return commit, nil
+	return commit
 }
 
-// follow makes the branch that runs follow the one that the line names.
-func (j *deployJob) follow(c *discover.Checkout) string {
+// follow makes the branch that runs follow this one, and gives its commit as far
+// as it is known here.
+func (j *deployJob) follow(c *discover.Checkout, branch string) string {
 	own := c.Branch
-	c.Branch = j.c.Branch
-	commit, _ := discover.GitCommit(j.ctx, j.project.root, "refs/remotes/"+c.RemoteName+"/"+c.Branch, c.RemoteName)
+	c.Branch = branch
+	commit, _ := discover.GitCommit(j.ctx, c.Top, "refs/remotes/"+c.RemoteName+"/"+c.Branch, c.RemoteName)
 	if commit == "" {
-		commit, _ = discover.GitCommit(j.ctx, j.project.root, "refs/tags/"+c.Branch, c.RemoteName)
+		commit, _ = discover.GitCommit(j.ctx, c.Top, "refs/tags/"+c.Branch, c.RemoteName)
 	}
 	if own != c.Branch {
 		c.Unpushed = nil // of another branch
@@ -158,37 +170,48 @@ type checkoutOf struct {
 	ok bool
 }
 
-// cloned is the commit that runs get from this checkout's own remote; "" for
-// those that use a folder, or another repository or branch.
+// cloned is the commit that runs get from this checkout's own remote, and it
+// says what they lack; "" for those that use a folder or another repository.
 func (j *deployJob) cloned(root string, pull discover.Steps) string {
 	for _, s := range pull.List {
 		if s.Name != store.GitClone {
 			continue
 		}
 		c, ok := j.checkoutOf(root)
-		branch, commit := s.Text("branch"), s.Text("commit_sha")
-		same := commit == "" && (branch == "" || branch == c.Branch) || commit == c.Commit && c.Branch == ""
-		if ok && same && s.Text("repository") == c.Remote {
-			return c.Published
+		if !ok || place(s.Text("repository")) != place(c.Remote) {
+			continue
 		}
+		if store.HoldsLogin(c.Remote) {
+			c.Remote = place(c.Remote)
+		}
+		commit := c.Published
+		switch branch, pinned := s.Text("branch"), s.Text("commit_sha"); {
+		case pinned != "":
+			if commit = j.pin(&c, pinned); commit == "" {
+				return "" // a later one, most likely
+			}
+		case branch != "" && branch != c.Branch:
+			commit = j.follow(&c, branch)
+		}
+		j.noteUnpublished(c)
+		return shortCommit(commit)
 	}
 	return ""
 }
 
-// clone are the steps by which a run fetches what the remote has.
-func clone(c discover.Checkout, token string) ([]discover.Step, error) {
-	if u, err := url.Parse(c.Remote); err == nil && u.User != nil {
-		if _, secret := u.User.Password(); secret {
-			return nil, &exitError{
-				code: exitRefused, message: "--from-git: the address of the remote holds a password, which would be stored and shown",
-				hint: []string{
-					"take it out of the address: git remote set-url origin …",
-					"keep it as a secret: runnel variable set git-token - --secret",
-					"and name that: --access-token '{{ prefect.blocks.secret.git-token }}'",
-				},
-			}
-		}
+// place is where a repository lies, however its address is written.
+func place(address string) string {
+	if _, path, scp := strings.Cut(address, ":"); scp && !strings.HasPrefix(path, "//") {
+		address = "ssh://" + strings.Replace(address, ":", "/", 1)
 	}
+	if u, err := url.Parse(address); err == nil && u.Scheme != "" {
+		address = strings.ToLower(u.Host) + "/" + strings.TrimLeft(u.Path, "/")
+	}
+	return strings.TrimSuffix(strings.TrimRight(address, "/"), ".git")
+}
+
+// clone are the steps by which a run fetches what the remote has.
+func clone(c discover.Checkout, token string) []discover.Step {
 	step := discover.Step{Name: store.GitClone, ID: "clone", Arguments: map[string]json.RawMessage{"repository": jsonText(c.Remote)}}
 	if c.Branch != "" {
 		step.Arguments["branch"] = jsonText(c.Branch)
@@ -205,7 +228,7 @@ func clone(c discover.Checkout, token string) ([]discover.Step, error) {
 			Arguments: map[string]json.RawMessage{"directory": jsonText("{{ clone.directory }}/" + c.Folder)},
 		})
 	}
-	return steps, nil
+	return steps
 }
 
 // jsonText is text as JSON, with &, < and > as they are.
@@ -215,6 +238,13 @@ func jsonText(text string) json.RawMessage {
 		panic(fmt.Sprintf("text: %v", err)) // text always encodes
 	}
 	return json.RawMessage(strings.TrimSpace(b.String()))
+}
+
+// noteUnpublished says what of this folder runs do not get.
+func (j *deployJob) noteUnpublished(c discover.Checkout) {
+	if lost := unpublished(c); lost != "" {
+		j.notes.add("runs use what %s has, which lacks %s", c.Remote, lost)
+	}
 }
 
 // unpublished names the work that a clone will not have, or "".

@@ -67,7 +67,7 @@ func (w *wizard) askGit() error {
 		return errSkip
 	}
 	checkout, ok := discover.GitCheckout(w.ctx, w.project.root)
-	if !ok {
+	if !ok || store.HoldsLogin(checkout.Remote) { // which is refused
 		return errSkip
 	}
 	d, _ := w.existing(w.c.Name[0])
@@ -94,8 +94,7 @@ func (w *wizard) askGit() error {
 
 // clonesLike is true for the pull steps that --from-git itself would make.
 func clonesLike(d store.Deployment, c discover.Checkout) bool {
-	steps, err := clone(c, "")
-	return err == nil && slices.EqualFunc(entrySteps(d.PullSteps), steps, func(a, b discover.Step) bool {
+	return slices.EqualFunc(entrySteps(d.PullSteps), clone(c, ""), func(a, b discover.Step) bool {
 		return a.Name == b.Name && len(a.Arguments) == len(b.Arguments) &&
 			!slices.ContainsFunc(slices.Collect(maps.Keys(b.Arguments)), func(name string) bool { return a.Text(name) != b.Text(name) })
 	})
