@@ -56,7 +56,7 @@ type attempt struct {
 	force   bool      // it gets no grace
 	began   time.Time // when the flow's process was started
 	code    *codeLook
-	clone   string // the folder of git_clone that the flow runs from
+	clone   *Cloned // what the flow runs from; nil for no git_clone
 }
 
 // cause is why a slot stopped a process.

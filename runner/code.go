@@ -37,7 +37,10 @@ func (a *attempt) lookAtCode() {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &codeLook{stop: stop, done: make(chan struct{})}
 	a.code = l
-	root, file, clone := a.root(), a.job.File, a.clone
+	root, file, clone := a.root(), a.job.File, ""
+	if a.clone != nil {
+		clone = a.clone.Folder
+	}
 	go func() {
 		defer close(l.done)
 		// What git_clone brought without git's files is not part of what it lies in.
@@ -64,7 +67,7 @@ func (a *attempt) pulledCode(done StepOutputs) {
 		if within(c.Folder, done.Dir) {
 			code := &a.job.Code
 			code.Folder, code.Repository, code.Branch, code.Commit = "", c.Repository, c.Branch, c.Commit
-			a.clone = c.Folder
+			a.clone = &c
 		}
 	}
 }
@@ -110,7 +113,7 @@ func (a *attempt) codeAtEnd(o Outcome) *store.Code {
 	a.code.wait().describe(&code)
 	code.PythonVersion = o.Python
 	since := a.began
-	if a.clone == "" { // else all of it was written just before
+	if a.clone == nil { // else all of it was written just before
 		since = since.Add(-fileTick)
 	}
 	contents(&code, a.root(), append([]string{a.job.File}, o.Modules...), since)

@@ -42,7 +42,7 @@ func (c *clone) bring() (Cloned, error) {
 	if err != nil {
 		return Cloned{}, err
 	}
-	done := Cloned{Repository: withoutLogin(c.url), Branch: c.Branch, Commit: commit}
+	done := Cloned{Repository: withoutLogin(c.url), Branch: c.Branch, Commit: commit, Directories: c.Directories}
 	if done.Branch == "" {
 		done.Branch = c.head
 	}

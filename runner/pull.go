@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -227,6 +228,9 @@ func (a *attempt) found(dir string) (err error) {
 		a.job.Dir = dir
 	}
 	a.job.Root = root
+	if err := a.lacking(root); err != nil {
+		return err
+	}
 	if p.Main == "" {
 		a.job.Argv, err = scriptArgv(root, p.Entrypoint)
 		a.job.interpreted()
@@ -234,6 +238,57 @@ func (a *attempt) found(dir string) (err error) {
 	}
 	a.job.Argv = PythonArgv(p.Interpreter, p.Main, root, p.Entrypoint, filepath.Join(a.job.Folder, outcomeFile), p.Prefect)
 	return nil
+}
+
+// lacking says that what git_clone brought has no file of the entrypoint's name.
+func (a *attempt) lacking(root string) error {
+	path := inFolderOf(root, a.job.File)
+	if a.clone == nil || path == "" || !within(a.clone.Folder, path) {
+		return nil
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil //nolint:nilerr // starting it says what else is wrong
+	}
+	file, err := filepath.Rel(a.clone.Folder, path)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("commit %s of %s has no file %s", a.clone.Commit[:sureDigits], a.clone.Repository, file)
+	if len(a.clone.Directories) > 0 {
+		text = fmt.Sprintf("%s is not in the directories of %s that are checked out (%s)", file, a.clone.Repository, strings.Join(a.clone.Directories, ", "))
+	}
+	if names := likeNamed(a.clone.Folder, file); len(names) > 0 {
+		text += "; did you mean " + strings.Join(names, " or ") + "?"
+	}
+	return fmt.Errorf("%s (entrypoint %s)", text, a.job.Pull.Entrypoint)
+}
+
+// maxLikeNamed bounds the names that are looked through for one like another.
+const maxLikeNamed = 20000
+
+// likeNamed are files below a folder that a path may have meant: those of its own
+// name elsewhere, else the nearest.
+func likeNamed(folder, path string) (names []string) {
+	var all []string
+	_ = filepath.WalkDir(folder, func(at string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil || len(all) == maxLikeNamed:
+			return filepath.SkipAll // what is known is enough for a guess
+		case entry.IsDir() && entry.Name() == ".git":
+			return filepath.SkipDir
+		case entry.Type().IsRegular() && filepath.Ext(at) == filepath.Ext(path):
+			name := at[len(folder)+1:]
+			all = append(all, name)
+			if filepath.Base(at) == filepath.Base(path) {
+				names = append(names, name)
+			}
+		}
+		return nil
+	})
+	if near := store.Nearest(path, all); len(names) == 0 && near != "" {
+		names = []string{near}
+	}
+	return names[:min(len(names), 3)]
 }
 
 // beginStep notes the step before anything of it runs.

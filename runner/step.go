@@ -138,11 +138,7 @@ func (r *stepRun) step(i int) error {
 	for _, secret := range secrets {
 		r.hide(secret)
 	}
-	if err := store.CheckStep(step); err != nil {
-		return err
-	}
-	// What templates brought is looked at, too, even where it looks like one.
-	if err := store.CheckClone(step); err != nil {
+	if err := checkStep(step); err != nil {
 		return err
 	}
 	outputs, err := r.one(step)
@@ -156,6 +152,20 @@ func (r *stepRun) step(i int) error {
 		r.done.Step[step.ID] = outputs
 	}
 	return nil
+}
+
+// checkStep looks at the step as it is to be run; at what templates brought, too,
+// where that looks like one.
+func checkStep(step store.Step) error {
+	err := store.CheckStep(step)
+	if err == nil {
+		err = store.CheckClone(step)
+	}
+	var bad *store.ArgumentError
+	if errors.As(err, &bad) {
+		return fmt.Errorf("its %s %s", bad.Argument, bad.Why)
+	}
+	return err
 }
 
 func (r *stepRun) hide(secret string) { r.secrets = append(r.secrets, secret) }

@@ -30,6 +30,8 @@ type Cloned struct {
 	Repository string // its address, without what logs in
 	Branch     string // or tag, that was followed; "" where a commit is pinned
 	Commit     string // in full
+	// Directories are all that was asked for; none is all.
+	Directories []string
 }
 
 // gitClone brings a commit into a folder, which becomes the working directory.

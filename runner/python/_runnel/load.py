@@ -51,7 +51,7 @@ def existing_file(root, place):
 def moved(path):
     if os.path.isdir(os.path.dirname(path)):
         return ": was it moved or renamed? deploy it again from its new place"
-    return ": its folder is gone too"
+    return ": its folder is not there either"
 
 
 def module_file(root, name):
