@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -30,7 +31,6 @@ const (
 type clone struct {
 	gitRun
 	cloneArguments
-	url    string // without what logs in
 	head   string // the branch that the commit was found by; "" of a tag and a commit
 	commit string // once it is known
 	long   bool   // its hash is SHA-256
@@ -97,10 +97,10 @@ func (c *clone) followed() (commit string, err error) {
 	}
 	var text string
 	err = c.patiently(func() (err error) {
-		text, err = c.asked(append([]string{"ls-remote", "--symref", "--", c.url}, names...)...)
+		text, err = c.remotely(append([]string{"ls-remote", "--symref", "--", c.url}, names...)...)
 		return err
 	})
-	if err != nil && networkFailed(err) {
+	if errors.As(err, new(silentError)) || err != nil && networkFailed(err) {
 		err = fmt.Errorf("%w\nno earlier commit runs in place of one that cannot be asked for; one that is pinned, with commit_sha, needs nobody", err)
 	}
 	if err != nil {

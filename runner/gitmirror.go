@@ -131,11 +131,11 @@ func (c *clone) fetchAll() error {
 
 func (c *clone) fetchInto(how string, refs ...string) error {
 	arguments := []string{
-		"-C", c.mirror(), "fetch", "--quiet", how, "--update-shallow", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--", c.url,
+		"-C", c.mirror(), "fetch", "--progress", how, "--update-shallow", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--", c.url,
 	}
 	return c.patiently(func() error {
 		c.say("runnel: fetches from " + c.url)
-		return c.git(append(arguments, refs...)...)
+		return c.fetched(append(arguments, refs...)...)
 	})
 }
 
@@ -152,7 +152,10 @@ func (c *clone) checkout(folder, commit string) error {
 	if err != nil || !c.Submodules {
 		return err
 	}
-	return c.patiently(func() error { return c.git("-C", folder, "submodule", "update", "--init", "--recursive") })
+	return c.patiently(func() error {
+		c.say("runnel: fetches its submodules")
+		return c.fetched("-C", folder, "submodule", "update", "--init", "--recursive", "--progress")
+	})
 }
 
 func (c *clone) fill(folder, commit string) error {

@@ -15,11 +15,32 @@ const cloneTries = 3
 
 var clonePause = time.Second
 
+// gitSilence is how long a remote may say nothing: git itself would wait for ever.
+// It tells its progress while it fetches, also that of the other side, so that what
+// goes on is heard, over whatever transport. Tests wait less.
+var gitSilence = 2 * time.Minute
+
+// silentError is a remote that said nothing. It is not asked again: it had its time.
+type silentError struct {
+	from  string
+	after time.Duration
+	last  string
+}
+
+func (e silentError) Error() string {
+	text := fmt.Sprintf("nothing came from %s for %s, so git was ended: is that host well, and does the network let it through?", e.from, e.after)
+	if e.last != "" {
+		text += "\nthe last that git said:\n" + e.last
+	}
+	return text
+}
+
 // gitRun runs git for one clone.
 type gitRun struct {
 	*stepRun
 	login login
 	local bool
+	url   string // without what logs in
 }
 
 // patiently does what asks a remote again where the network may be to blame.
@@ -53,22 +74,42 @@ func networkFailed(err error) bool {
 }
 
 func (g gitRun) git(arguments ...string) error {
-	_, err := g.start(false, arguments)
+	_, err := g.start(command{}, arguments)
 	return err
 }
 
 // asked gives what git prints, which is not shown.
 func (g gitRun) asked(arguments ...string) (string, error) {
-	out, err := g.start(true, arguments)
+	out, err := g.start(command{quiet: true}, arguments)
 	return out.stdout.text(), err
 }
 
-func (g gitRun) start(quiet bool, arguments []string) (output, error) {
+// remotely is asked of what waits for a remote. Progress is not worth showing;
+// what git says last, where it fails, is.
+func (g gitRun) remotely(arguments ...string) (string, error) {
+	out, err := g.start(command{quiet: true, silence: gitSilence}, arguments)
+	if errors.Is(err, errSilent) {
+		err = silentError{g.url, gitSilence, out.lastLines()}
+	}
+	return out.stdout.text(), err
+}
+
+// fetched is remotely of what brings something.
+func (g gitRun) fetched(arguments ...string) error {
+	_, err := g.remotely(arguments...)
+	if err != nil && !errors.Is(err, errStopped) {
+		g.say("runnel: " + err.Error())
+	}
+	return err
+}
+
+func (g gitRun) start(c command, arguments []string) (output, error) {
 	if line := strings.Join(arguments, " "); maskText(line, g.secrets) != line {
 		return output{}, errors.New("its arguments hold a secret, which every user of this machine could read in the list of processes;\n" +
 			"give it as access_token or credentials")
 	}
-	return g.exec(command{argv: append(g.config(), arguments...), env: g.environment(), dir: g.cache, quiet: quiet})
+	c.argv, c.env, c.dir = append(g.config(), arguments...), g.environment(), g.cache
+	return g.exec(c)
 }
 
 // credentialHelper answers git from its environment: no argument, no file and

@@ -173,6 +173,25 @@ func (w *world) cancelled(id store.ID) {
 	}
 }
 
+// TestASilentFetchIsCancelledAtOnce: git needs none of its grace.
+func TestASilentFetchIsCancelledAtOnce(t *testing.T) {
+	r := newRemote(t)
+	host, taken := silentHost(t)
+	w := newWorld(t)
+	w.removeCode()
+	w.pulled("silent", r.steps("git://"+host+"/r.git", `, "branch": "main"`))
+	w.workInBackground(1)
+	run := w.run("silent")
+	<-taken
+	w.cancelled(run.ID)
+	if run = w.await(run.ID, terminal); run.State.Message != "stopped by SIGTERM, in the pull step git_clone" {
+		t.Error(run.State.Message)
+	}
+	if pids := w.processes(run.ID); len(pids) > 0 {
+		t.Errorf("left: %v", pids)
+	}
+}
+
 // TestACheckoutThatIsKilled kills everything while a file is half written.
 func TestACheckoutThatIsKilled(t *testing.T) {
 	r := newRemote(t)

@@ -314,16 +314,18 @@ func stepOf(folder string) string {
 // own, ended by a cancel or the timeout, holding the attempt's lock.
 func (a *attempt) exec(c command) (out output, err error) {
 	defer a.closePumps()
+	heard := c.listen(&out)
 	if err := a.launch(Spec{Argv: c.argv, Env: c.env, Dir: c.dir}, &out, c.quiet); err != nil {
 		return out, err
 	}
+	defer heard.watch(a.process)()
 	report := a.wait()
 	a.drain()
 	if a.cause != byItself {
 		a.stopped = report
 		return out, errStopped
 	}
-	return out, ended(c, a.process.Reap(), &out)
+	return out, heard.ended(ended(c, a.process.Reap(), &out))
 }
 
 // rest waits between two tries of a step.

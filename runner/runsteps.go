@@ -107,6 +107,7 @@ func (o *console) exec(ctx context.Context, c command, run *stepRun) (out output
 			r.close()
 		}
 	}()
+	heard := c.listen(&out)
 	spec := Spec{Argv: c.argv, Env: c.env, Dir: c.dir, Extra: run.held}
 	for stream, file := range map[string]**os.File{"stdout": &spec.Stdout, "stderr": &spec.Stderr} {
 		r, err := o.read(stream, out.stream(stream), c.quiet, run.secrets)
@@ -122,6 +123,7 @@ func (o *console) exec(ctx context.Context, c command, run *stepRun) (out output
 	if err != nil {
 		return out, err
 	}
+	defer heard.watch(process)()
 	if _, err = process.Wait(ctx); err != nil && ctx.Err() != nil {
 		process.Stop(DefaultGrace, nil)
 		return out, errStopped
@@ -129,7 +131,7 @@ func (o *console) exec(ctx context.Context, c command, run *stepRun) (out output
 	for _, r := range readers {
 		r.drain()
 	}
-	return out, ended(c, process.Reap(), &out)
+	return out, heard.ended(ended(c, process.Reap(), &out))
 }
 
 // reader passes one stream of a process on.

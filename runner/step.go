@@ -80,6 +80,8 @@ type command struct {
 	argv, env []string
 	dir       string
 	quiet     bool // its output is only kept, not shown
+	// silence is how long it may write nothing before it is killed; 0: for ever.
+	silence time.Duration
 }
 
 // run runs all steps, named for the error of one that cannot even be filled.
@@ -285,7 +287,12 @@ func (o *output) lastLines() string {
 	if text == "" {
 		text = strings.TrimSpace(string(o.stdout.tail))
 	}
-	lines := slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return strings.TrimSpace(line) == "" })
+	lines := strings.Split(text, "\n")
+	for i, line := range lines { // as a terminal shows it, which progress writes over
+		line = strings.TrimRight(line, "\r")
+		lines[i] = line[strings.LastIndexByte(line, '\r')+1:]
+	}
+	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.TrimSpace(line) == "" })
 	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
 }
 
@@ -298,9 +305,13 @@ func (o *output) outputs() map[string]any {
 // with the secrets hidden, for messages.
 type keeper struct {
 	head, tail []byte
+	heard      func() // told of each chunk; may be nil
 }
 
 func (k *keeper) add(chunk []byte) {
+	if k.heard != nil {
+		k.heard()
+	}
 	k.head = append(k.head, chunk[:min(len(chunk), maxKept-len(k.head))]...)
 }
 

@@ -51,8 +51,8 @@ func (r *stepRun) gitClone(a cloneArguments) (map[string]any, error) {
 		return nil, err
 	}
 	c := clone{
-		gitRun:         gitRun{stepRun: r, login: login, local: local},
-		cloneArguments: a, url: repository,
+		gitRun:         gitRun{stepRun: r, login: login, local: local, url: repository},
+		cloneArguments: a,
 	}
 	done, err := c.bring()
 	if err != nil {
