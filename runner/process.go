@@ -71,6 +71,10 @@ type Spec struct {
 
 	Stdin, Stdout, Stderr *os.File   // nil is /dev/null
 	Extra                 []*os.File // become descriptors 3, 4, …
+
+	// Session gives it one of its own, without a terminal: ssh asks its user
+	// there, and a process of another group is stopped when it does.
+	Session bool
 }
 
 // Exit is how a process ended and what it used, its waited-for children

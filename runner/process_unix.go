@@ -56,7 +56,7 @@ func Start(spec Spec) (*Process, error) {
 		Dir:   spec.Dir,
 		Env:   spec.Env,
 		Files: files,
-		Sys:   &syscall.SysProcAttr{Setpgid: true},
+		Sys:   &syscall.SysProcAttr{Setpgid: !spec.Session, Setsid: spec.Session},
 	}
 	flows.Lock()
 	defer flows.Unlock()

@@ -108,7 +108,7 @@ func (o *console) exec(ctx context.Context, c command, run *stepRun) (out output
 		}
 	}()
 	heard := c.listen(&out)
-	spec := Spec{Argv: c.argv, Env: c.env, Dir: c.dir, Extra: run.held}
+	spec := Spec{Argv: c.argv, Env: c.env, Dir: c.dir, Extra: run.held, Session: true}
 	for stream, file := range map[string]**os.File{"stdout": &spec.Stdout, "stderr": &spec.Stderr} {
 		r, err := o.read(stream, out.stream(stream), c.quiet, run.secrets)
 		if err != nil {

@@ -137,6 +137,24 @@ func TestRunStepsStopsWithItsContext(t *testing.T) {
 	}
 }
 
+// TestRunStepsHaveNoTerminal: what asks there would be stopped, and wait for ever.
+func TestRunStepsHaveNoTerminal(t *testing.T) {
+	folder := t.TempDir()
+	over := make(chan error, 1)
+	go func() {
+		_, _, err := build(t, context.Background(), folder, `[{"name": "run_shell_script", "arguments": {"shell": true, "script": "echo $$ >new; mv new pid; while [ ! -e go ]; do sleep 0.01; done"}}]`, nil)
+		over <- err
+	}()
+	eventually(t, "the step to run", func() bool { return isThere(filepath.Join(folder, "pid")) })
+	pid, err := strconv.Atoi(content(t, folder, "pid"))
+	check(t, err)
+	if session, err := unix.Getsid(pid); err != nil || session != pid {
+		t.Errorf("%d is in the session %d, %v", pid, session, err)
+	}
+	check(t, os.WriteFile(filepath.Join(folder, "go"), nil, 0o600))
+	check(t, <-over)
+}
+
 func TestRunStepsRefusesWhatTemplatesBrought(t *testing.T) {
 	for _, c := range [][2]string{
 		{`{"name": "git_clone", "arguments": {"repository": "ext::sh -c true"}}`, "no address that is cloned"},
