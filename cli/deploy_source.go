@@ -108,8 +108,11 @@ func (a *app) readSource(g discover.GitSource, token string) (*source, error) {
 	defer stop()
 	err = a.cloneSource(ctx, s, s.step(!g.IsCommit()))
 	if err != nil && ctx.Err() == nil && !g.IsCommit() && g.MayBeCommit() {
+		var known *exitError
 		if a.cloneSource(ctx, s, s.step(false)) == nil { // the beginning of a commit
 			err = nil
+		} else if errors.As(err, &known) {
+			known.hint = append(known.hint, "nor has it a commit that begins so")
 		}
 	}
 	if err != nil {
@@ -202,7 +205,11 @@ func (s *source) cloneError(ctx context.Context, err error) error {
 	case !errors.As(err, &failed):
 		return err
 	}
-	why, hints, _ := strings.Cut(strings.TrimSuffix(failed.Err.Error(), "\n"), ":\n")
+	why, hints, _ := strings.Cut(failed.Err.Error(), "\n")
+	why = strings.TrimSuffix(why, ":")
+	if rest, is := strings.CutPrefix(why, s.Repository+" "); is {
+		why = "it " + rest
+	}
 	e := &exitError{code: exitFailed, message: fmt.Sprintf("cannot read %s: %s", s.Repository, why)}
 	for hint := range strings.SplitSeq(hints, "\n") {
 		if hint != "" && !strings.HasPrefix(hint, "Cloning into") {

@@ -81,8 +81,12 @@ func (r *remote) followedAndPinned(t *testing.T, url, arguments string, stop fun
 	want(`, "commit_sha": "`+one[:7]+`"`, "a", map[string]int{"fetch": 1})
 
 	_, _, err := r.clone(t, url, arguments+`, "branch": "gone"`)
-	if err == nil || !strings.Contains(err.Error(), `has no branch or tag "gone"`) {
+	if err == nil || !strings.Contains(err.Error(), `has no branch or tag "gone"; it has main, v1`) {
 		t.Errorf("a branch that is not there: %v", err)
+	}
+	_, _, err = r.clone(t, url, arguments+`, "branch": "mian"`)
+	if err == nil || !strings.Contains(err.Error(), `has no branch or tag "mian"; did you mean "main"?`) {
+		t.Errorf("a branch that is misspelt: %v", err)
 	}
 	_, _, err = r.clone(t, url, arguments+`, "commit_sha": "00000000`+one[8:]+`"`)
 	if err == nil {

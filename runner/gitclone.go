@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"runnel/store"
 )
 
 // Beside the database: a bare mirror of each repository, and a checkout of each
@@ -23,6 +25,8 @@ const (
 	// How long a checkout or a mirror is kept that no run uses.
 	codeKept   = 48 * time.Hour
 	mirrorKept = 30 * 24 * time.Hour
+	// fewNames are named where none is like the one that was asked for.
+	fewNames = 5
 	// sureDigits of a commit are no other's.
 	sureDigits = 12
 )
@@ -100,7 +104,7 @@ func (c *clone) followed() (commit string, err error) {
 		text, err = c.remotely(append([]string{"ls-remote", "--symref", "--", c.url}, names...)...)
 		return err
 	})
-	if errors.As(err, new(silentError)) || err != nil && networkFailed(err) {
+	if c.shared && (errors.As(err, new(silentError)) || err != nil && networkFailed(err)) {
 		err = fmt.Errorf("%w\nno earlier commit runs in place of one that cannot be asked for; one that is pinned, with commit_sha, needs nobody", err)
 	}
 	if err != nil {
@@ -126,7 +130,28 @@ func (c *clone) followed() (commit string, err error) {
 	if c.Branch == "" {
 		return "", fmt.Errorf("%s has no commit to check out", c.url)
 	}
-	return "", fmt.Errorf("%s has no branch or tag %q (any more)", c.url, c.Branch)
+	return "", c.noBranch()
+}
+
+// noBranch names those that are nearest.
+func (c *clone) noBranch() error {
+	err := fmt.Errorf("%s has no branch or tag %q", c.url, c.Branch)
+	text, failed := c.remotely("ls-remote", "--heads", "--tags", "--refs", "--", c.url)
+	if failed != nil {
+		return err
+	}
+	var names []string
+	for line := range strings.Lines(text) {
+		_, name, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		names = append(names, strings.TrimPrefix(strings.TrimPrefix(name, "refs/heads/"), "refs/tags/"))
+	}
+	if near := store.Nearest(c.Branch, names); near != "" {
+		return fmt.Errorf("%w; did you mean %q?", err, near)
+	}
+	if len(names) > 0 && len(names) <= fewNames {
+		return fmt.Errorf("%w; it has %s", err, strings.Join(names, ", "))
+	}
+	return err
 }
 
 // common gives a checkout that all runs of the commit share. Nobody is meant to

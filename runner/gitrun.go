@@ -88,8 +88,11 @@ func (g gitRun) asked(arguments ...string) (string, error) {
 // what git says last, where it fails, is.
 func (g gitRun) remotely(arguments ...string) (string, error) {
 	out, err := g.start(command{quiet: true, silence: gitSilence}, arguments)
-	if errors.Is(err, errSilent) {
+	switch {
+	case errors.Is(err, errSilent):
 		err = silentError{g.url, gitSilence, out.lastLines()}
+	case hasAny(err, "terminal prompts disabled"):
+		err = fmt.Errorf("%w\nit asks for a login: keep a token as a secret (runnel variable set NAME - --secret) and name it by access_token (deploy git+…: --access-token), or set up a credential helper of git", err)
 	}
 	return out.stdout.text(), err
 }

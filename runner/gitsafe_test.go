@@ -106,7 +106,7 @@ func TestGitCloneKeepsItsToken(t *testing.T) {
 	if _, out, err = r.clone(t, r.url+"/r.git", `, "access_token": "wr0ng-token"`); err == nil || strings.Contains(err.Error()+out, "wr0ng-token") {
 		t.Errorf("a wrong token: %v\n%s", err, out)
 	}
-	if _, _, err = r.clone(t, r.url+"/r.git", ""); err == nil || !strings.Contains(err.Error(), "terminal prompts disabled") {
+	if _, _, err = r.clone(t, r.url+"/r.git", ""); err == nil || !strings.Contains(err.Error(), "terminal prompts disabled") || !strings.Contains(err.Error(), "name it by access_token") {
 		t.Errorf("no token: %v", err)
 	}
 }
