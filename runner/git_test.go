@@ -110,7 +110,7 @@ func TestGitHostThatIsDownIsNamed(t *testing.T) {
 	} {
 		_, out, err := r.clone(t, address, `, "branch": "main"`)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "no earlier commit runs in place") ||
-			strings.Count(out, "is tried again") != cloneTries-1 {
+			strings.Count(out, "is tried again") != cloneTries-1 || strings.Count(out, "runnel: git exited with 128:\n") != cloneTries {
 			t.Errorf("%v\n%s", err, out)
 		}
 	}

@@ -135,7 +135,8 @@ func (c *clone) fetchInto(how string, refs ...string) error {
 	}
 	return c.patiently(func() error {
 		c.say("runnel: fetches from " + c.url)
-		return c.fetched(append(arguments, refs...)...)
+		_, err := c.remotely(append(arguments, refs...)...)
+		return err
 	})
 }
 
@@ -154,7 +155,8 @@ func (c *clone) checkout(folder, commit string) error {
 	}
 	return c.patiently(func() error {
 		c.say("runnel: fetches its submodules")
-		return c.fetched("-C", folder, "submodule", "update", "--init", "--recursive", "--progress")
+		_, err := c.remotely("-C", folder, "submodule", "update", "--init", "--recursive", "--progress")
+		return err
 	})
 }
 

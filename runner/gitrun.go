@@ -94,16 +94,10 @@ func (g gitRun) remotely(arguments ...string) (string, error) {
 	case hasAny(err, "terminal prompts disabled"):
 		err = fmt.Errorf("%w\nit asks for a login: keep a token as a secret (runnel variable set NAME - --secret) and name it by access_token (deploy git+…: --access-token), or set up a credential helper of git", err)
 	}
-	return out.stdout.text(), err
-}
-
-// fetched is remotely of what brings something.
-func (g gitRun) fetched(arguments ...string) error {
-	_, err := g.remotely(arguments...)
 	if err != nil && !errors.Is(err, errStopped) {
 		g.say("runnel: " + err.Error())
 	}
-	return err
+	return out.stdout.text(), err
 }
 
 func (g gitRun) start(c command, arguments []string) (output, error) {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -267,26 +269,26 @@ func (a *attempt) lacking(root string) error {
 const maxLikeNamed = 20000
 
 // likeNamed are files below a folder that a path may have meant: those of its own
-// name elsewhere, else the nearest.
+// name elsewhere, else one of the nearest name.
 func likeNamed(folder, path string) (names []string) {
-	var all []string
+	all, seen := map[string]string{}, 0 // by the file's own name
 	_ = filepath.WalkDir(folder, func(at string, entry fs.DirEntry, err error) error {
 		switch {
-		case err != nil || len(all) == maxLikeNamed:
+		case err != nil || seen == maxLikeNamed:
 			return filepath.SkipAll // what is known is enough for a guess
 		case entry.IsDir() && entry.Name() == ".git":
 			return filepath.SkipDir
 		case entry.Type().IsRegular() && filepath.Ext(at) == filepath.Ext(path):
-			name := at[len(folder)+1:]
-			all = append(all, name)
+			seen++
+			all[filepath.Base(at)] = at[len(folder)+1:]
 			if filepath.Base(at) == filepath.Base(path) {
-				names = append(names, name)
+				names = append(names, at[len(folder)+1:])
 			}
 		}
 		return nil
 	})
-	if near := store.Nearest(path, all); len(names) == 0 && near != "" {
-		names = []string{near}
+	if near := store.Nearest(filepath.Base(path), slices.Sorted(maps.Keys(all))); len(names) == 0 && near != "" {
+		names = []string{all[near]}
 	}
 	return names[:min(len(names), 3)]
 }
