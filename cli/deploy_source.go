@@ -38,7 +38,11 @@ func (c deployCmd) asSource() (s discover.GitSource, is bool, err error) {
 			return s, true, usage("%s is about this folder, and the line deploys from a repository", flag)
 		}
 	}
-	if given := c.Branch + c.Commit; given != "" {
+	given := c.Branch + c.Commit
+	if c.Commit == "HEAD" { // what the address leads to now, and pull stays at it
+		given = ""
+	}
+	if given != "" {
 		if s.Ref != "" {
 			return s, true, usage("the address says @%s already: leave --branch and --commit out", s.Ref)
 		}
@@ -152,10 +156,11 @@ func (s *source) step(byName bool) discover.Step {
 	return discover.Step{Name: store.GitClone, ID: "clone", Arguments: arguments}
 }
 
-// pull are the pull steps of the deployment. A commit is named in full.
-func (s *source) pull() discover.Steps {
+// pull are the pull steps of the deployment. A commit is named in full; stay makes
+// one of what was read.
+func (s *source) pull(stay bool) discover.Steps {
 	step := s.step(true)
-	if s.MayBeCommit() && strings.HasPrefix(s.commit, strings.ToLower(s.Ref)) {
+	if stay || s.MayBeCommit() && strings.HasPrefix(s.commit, strings.ToLower(s.Ref)) {
 		delete(step.Arguments, "branch")
 		step.Arguments["commit_sha"] = jsonText(s.commit)
 	}
@@ -232,7 +237,7 @@ func (j *deployJob) fromSource(g discover.GitSource) error {
 	if err != nil {
 		return err
 	}
-	entry := discover.Entry{Name: j.c.Name[0], Entrypoint: flow.Entrypoint, Flow: flow.FlowName, Pull: s.pull()}
+	entry := discover.Entry{Name: j.c.Name[0], Entrypoint: flow.Entrypoint, Flow: flow.FlowName, Pull: s.pull(j.c.Commit == "HEAD")}
 	j.project = project{}
 	j.orders = []order{{entry: entry, flow: flow, source: s}}
 	return nil

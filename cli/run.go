@@ -66,6 +66,11 @@ func (c runCmd) Run(a *app) error {
 	switch {
 	case err == nil:
 		return c.deployment(a, s, d)
+	case isNotFound(err) && strings.HasPrefix(c.Target, "git+"):
+		return &exitError{
+			code: exitUsage, message: "what is in a repository is deployed first, and then run by its name",
+			hint: []string{"runnel deploy " + store.Quote(c.Target) + " -n NAME -p POOL"},
+		}
 	case isNotFound(err) && a.isEntrypoint(c.Target):
 		return c.entrypoint(a, s)
 	}
