@@ -30,7 +30,7 @@ func TestWizardInATerminal(t *testing.T) {
 	pool.ends(0)
 
 	x := openTerminal(t, report, 80, 24, wizardEnv(folder), "deploy")
-	screens := []string{x.wait("Which flow do you want", "type to filter", "folder-report", "esc: leave")}
+	screens := []string{x.wait("Which flow do you want", "type to filter", "folder-report", "Type an entrypoint", "esc: leave")}
 	x.press(down, enter)
 	x.wait("folder-report/default is new")
 	x.press(ctrlU, "nightly", enter)

@@ -160,11 +160,14 @@ func newField(q question) *field {
 	}
 	f.Value(&f.text).Validate(func(string) error { f.tried = true; return f.refuse })
 	f.judge()
-	// The form gives it the focus as well, yet a frame may be drawn before, and the
-	// library's own colours without focus are for a dark ground.
+	// The form gives it the focus as well, yet a frame may be drawn before.
 	_ = f.Focus()
 	return f
 }
+
+// Blur keeps the focus: between the answer and the end of its program a frame
+// may be drawn, and the library's own colours without focus are for a dark ground.
+func (f *field) Blur() tea.Cmd { return nil }
 
 // judge follows a change of the text.
 func (f *field) judge() {

@@ -3,6 +3,8 @@ package cli
 import (
 	"strings"
 	"testing"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 // TestNearestRow: a row's own name counts before a text that merely holds it.
@@ -40,5 +42,28 @@ func TestNarrowNotes(t *testing.T) {
 				t.Errorf("%d columns: %q is longer", width, line)
 			}
 		}
+	}
+}
+
+// TestListHasRoom: a screen that is high enough shows every row with its heading.
+func TestListHasRoom(t *testing.T) {
+	f := newField(question{title: "Which?", rows: []row{
+		{group: "a.py", text: "one"}, {group: "b.py", text: "two"}, {group: "b.py", text: "three"}, {text: "another"},
+	}})
+	f.resize(80, 24)
+	got := ansi.Strip(strings.Join(f.body(), "\n"))
+	if want := "a.py\n> one\nb.py\n  two\n  three\n\n  another"; got != want {
+		t.Errorf("the list is\n%s\nnot\n%s", got, want)
+	}
+}
+
+// TestAnsweredField: the frame after the answer looks like the one before it.
+func TestAnsweredField(t *testing.T) {
+	f := newField(question{title: "What?", value: "this"})
+	f.resize(80, 24)
+	before := f.View()
+	f.Blur()
+	if after := f.View(); after != before {
+		t.Errorf("%q became %q", before, after)
 	}
 }
