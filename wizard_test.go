@@ -204,6 +204,54 @@ func TestWizardBackFromThePlan(t *testing.T) {
 	x.ends(130)
 }
 
+// TestWizardBackThroughAll: each question leads to the one before it, those of a
+// schedule and of a parameter too, and takes its answer from the screen.
+func TestWizardBackThroughAll(t *testing.T) {
+	folder := exampleFolder(t)
+	x := openTerminal(t, filepath.Join(folder, "report"), 80, 40, wizardEnv(folder), "deploy", "flows/report.py:folder_report", "-p", "p", "--create-pools", "--no-save")
+	steps := []struct{ title, answer string }{
+		{"Name of the deployment", "x"},
+		{"Run it on a schedule?", "y"},
+		{"Which kind of schedule?", "int"},
+		{"In which time zone?", "utc"},
+		{"How often?", "15m"},
+		{"Is the schedule active at once?", "n"},
+		{"Other parameters for its runs?", "top"},
+		{"Value of top in this schedule's runs", "4"},
+		{"Other parameters for its runs?", "done"},
+		{"Another schedule?", "n"},
+		{"Review the parameters?", "top"},
+		{"Value of top", "5"},
+		{"Review the parameters?", "done"},
+		{"Deploy this?", ""},
+	}
+	asked := func(i int) (screen string) {
+		screen = x.wait(steps[i].title+"\n", "esc: leave")
+		if i == len(steps)-1 {
+			return screen // the plan stands above it
+		}
+		above, _, _ := strings.Cut("\n"+screen, "\n"+steps[i].title+"\n")
+		lines := strings.Split(above, "\n")[1:]
+		for n, line := range lines { // those that the list of zones has left
+			if before := steps[i-len(lines)+n].title; !strings.HasPrefix(line, before+" ") {
+				t.Errorf("before %q there is %q, not the answer to %q", steps[i].title, line, before)
+			}
+		}
+		return screen
+	}
+	asked(0)
+	for i, step := range steps[:len(steps)-1] {
+		x.press(step.answer, enter)
+		asked(i + 1)
+	}
+	for i := len(steps) - 2; i >= 0; i-- {
+		x.press(shiftTab)
+		cleared(t, asked(i), "esc: leave", steps[i+1].title+"\n")
+	}
+	x.press(escape)
+	x.ends(130)
+}
+
 // TestWizardTypedAhead: keys that come before their question are for it, those
 // after a refused answer for the one that refused it; Enter in a paste is text.
 func TestWizardTypedAhead(t *testing.T) {

@@ -28,12 +28,14 @@ type wizard struct {
 	// answers are the last to each question, by its title: who goes back finds
 	// them again.
 	answers map[string]string
-	// scheduled are the answers about schedules, before they are flags.
-	scheduled []discover.ScheduleEntry
+	// asked are the questions answered so far, in order, and at is how many of
+	// them this passage has come by.
+	asked []answered
+	at    int
 }
 
-// errSkip is said by a step that has nothing to ask.
-var errSkip = errors.New("nothing to ask")
+// answered is a question, by its title, and what was said to it.
+type answered struct{ title, answer string }
 
 // interactive is true where there is somebody who can be asked.
 func (a *app) interactive() bool {
@@ -65,19 +67,13 @@ func (c deployCmd) wizard(a *app, p prompter) error {
 	if err := w.begin(); err != nil {
 		return err
 	}
-	var j *deployJob
-	steps := []step{
-		w.askFlow, w.readFlow, w.askName, w.askSchedule, w.askPool, w.askGit, w.askRequired, w.askDefaults,
-		w.keepParameters, w.askSave, w.askMissingPools, func() (err error) { j, err = w.confirm(); return err },
+	j, err := w.pass()
+	for errors.Is(err, errBack) {
+		w.asked = w.asked[:max(0, len(w.asked)-1)] // back from the first question asks it again
+		j, err = w.pass()
 	}
-	for {
-		err := w.inOrder(steps...)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, errBack) { // back from the first question asks it again
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	if c.DryRun {
 		return j.run()
@@ -163,48 +159,37 @@ func (w *wizard) shown(j *deployJob, plan store.Plan) (string, error) {
 	return strings.TrimSuffix(text.String(), "\n"), err
 }
 
-// step asks one question or several. It gives errBack from its first one.
-type step func() error
-
-// inOrder asks step after step. Back leads to the one that was asked before,
-// with the line as it was then; back from the first is handed up.
-func (w *wizard) inOrder(steps ...step) error {
-	type asked struct {
-		at        int
-		line      deployCmd
-		scheduled []discover.ScheduleEntry
-	}
-	var before []asked
-	for i := 0; i < len(steps); {
-		now := asked{i, *w.c, w.scheduled}
-		switch err := steps[i](); {
-		case err == nil:
-			before = append(before, now)
-			i++
-		case errors.Is(err, errSkip):
-			i++
-		case !errors.Is(err, errBack) || len(before) == 0:
-			return err
-		default:
-			last := before[len(before)-1]
-			before = before[:len(before)-1]
-			i, *w.c, w.scheduled = last.at, last.line, last.scheduled
+// pass leads from the line as it was typed to the plan, past the questions that
+// are answered. Who goes back loses the last answer, and passes once more: so
+// every question leads back to the one before it, wherever that is asked.
+func (w *wizard) pass() (*deployJob, error) {
+	*w.c, w.at = w.given, 0
+	for _, step := range []func() error{
+		w.askFlow, w.readFlow, w.askName, w.askSchedule, w.askPool, w.askGit, w.askRequired, w.askDefaults,
+		w.keepParameters, w.askSave, w.askMissingPools,
+	} {
+		if err := step(); err != nil {
+			return nil, err
 		}
 	}
-	if len(before) == 0 {
-		return errSkip
-	}
-	return nil
+	return w.confirm()
 }
 
 // ask asks one question, with the answer that it had before as the default.
 func (w *wizard) ask(q question) (string, error) {
+	if w.at < len(w.asked) && w.asked[w.at].title == q.title {
+		w.at++
+		return w.asked[w.at-1].answer, nil
+	}
+	w.asked = w.asked[:w.at] // another came instead: what is deployed has changed meanwhile
 	if before, had := w.answers[q.title]; had && (q.rows == nil || slices.ContainsFunc(q.rows, func(r row) bool { return r.value == before })) {
 		q.value = before
 	}
 	answer, err := w.prompter.ask(q)
 	if err == nil {
 		w.answers[q.title] = answer
+		w.asked = append(w.asked, answered{q.title, answer})
+		w.at++
 	}
 	return answer, err
 }
@@ -298,7 +283,7 @@ const confirmTitle = "Deploy this?"
 // askMissingPools is for entries of the file: what they name may not be there.
 func (w *wizard) askMissingPools() error {
 	if w.c.CreatePools || w.c.Entrypoint != "" {
-		return errSkip
+		return nil
 	}
 	j, err := w.c.prepare(w.app)
 	if err != nil {
@@ -317,7 +302,7 @@ func (w *wizard) askMissingPools() error {
 	}
 	delete(missing, "")
 	if len(missing) == 0 {
-		return errSkip
+		return nil
 	}
 	w.c.CreatePools, err = w.askYes(question{
 		title: "Make the work pools that are missing?",

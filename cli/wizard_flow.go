@@ -21,18 +21,16 @@ func (w *wizard) askFlow() error {
 		return w.askSource()
 	}
 	if w.c.Entrypoint != "" {
-		return errSkip
+		return nil
 	}
 	named := namedEntries(w.file)
 	if len(named) == 0 || len(w.c.Name) > 0 {
 		return w.askEntrypoint()
 	}
-	return w.inOrder(func() error { return w.askEntries(named) }, func() error {
-		if w.c.All || len(w.c.Name) > 0 {
-			return errSkip
-		}
-		return w.askEntrypoint()
-	})
+	if err := w.askEntries(named); err != nil || w.c.All || len(w.c.Name) > 0 {
+		return err
+	}
+	return w.askEntrypoint()
 }
 
 func namedEntries(file *discover.Project) (named []discover.Entry) {
@@ -75,23 +73,24 @@ func atoiOr(text string) (n int) {
 
 // askEntrypoint lists what discovery finds, and takes what it does not.
 func (w *wizard) askEntrypoint() error {
-	return w.inOrder(w.askScan, func() error {
-		if w.c.Entrypoint == rowType {
-			return errSkip
+	if err := w.askScan(); err != nil {
+		return err
+	}
+	if w.c.Entrypoint != rowType {
+		if err := w.askFound(); err != nil {
+			return err
 		}
-		return w.askFound()
-	}, func() error {
-		if w.c.Entrypoint != rowType {
-			return errSkip
-		}
-		return w.typeEntrypoint()
-	})
+	}
+	if w.c.Entrypoint != rowType {
+		return nil
+	}
+	return w.typeEntrypoint()
 }
 
 // askSource lists the flows of a repository, where the line names none.
 func (w *wizard) askSource() error {
 	if g, _, err := w.given.asSource(); err != nil || g.Entrypoint != "" {
-		return errSkip
+		return err
 	}
 	flows, err := w.flowsOf(w.source)
 	if err != nil {
@@ -102,7 +101,7 @@ func (w *wizard) askSource() error {
 		return w.source.empty()
 	case 1:
 		w.choose(flows[0].Entrypoint)
-		return errSkip
+		return nil
 	}
 	q := question{title: "Which flow do you want to deploy?"}
 	for _, f := range flows {
@@ -125,13 +124,12 @@ func (w *wizard) choose(entrypoint string) {
 func (w *wizard) askScan() error {
 	home := w.Env("HOME")
 	if w.Dir != "/" && (home == "" || filepath.Clean(home) != filepath.Clean(w.Dir)) {
-		return errSkip
+		return nil
 	}
 	scan, err := w.askYes(question{
 		title: fmt.Sprintf("Look for flows in all of %s?", w.Dir),
 		notes: []string{"That may take long. Better: leave, and cd to the folder of your project."},
 	}, false)
-	w.c.Entrypoint = ""
 	if !scan {
 		w.c.Entrypoint = rowType
 	}
@@ -192,16 +190,13 @@ func (w *wizard) typeEntrypoint() error {
 		below: 3,
 	})
 	w.c.Entrypoint = answer
-	if err != nil {
-		w.c.Entrypoint = rowType
-	}
 	return err
 }
 
 // readFlow reads what the entrypoint names: later questions need its parameters.
 func (w *wizard) readFlow() (err error) {
 	if w.c.Entrypoint == "" {
-		return errSkip
+		return nil
 	}
 	if w.source != nil {
 		w.flow, err = found(discover.NewReader(w.source.folder).Entrypoint(w.source.Entrypoint))
@@ -214,12 +209,12 @@ func (w *wizard) readFlow() (err error) {
 	if w.schema, err = store.ParseParameterSchema(w.flow.Parameters); err != nil {
 		return fmt.Errorf("read the parameters of %s: %w", w.flow.Entrypoint, err)
 	}
-	return errSkip
+	return nil
 }
 
 func (w *wizard) askName() error {
 	if w.c.Entrypoint == "" || len(w.c.Name) > 0 {
-		return errSkip
+		return nil
 	}
 	name, err := w.ask(question{
 		title: "Name of the deployment",

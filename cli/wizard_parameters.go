@@ -13,20 +13,21 @@ import (
 // askRequired asks for what no default gives, where a schedule would start runs
 // without anybody to give it.
 func (w *wizard) askRequired() error {
-	var steps []step
 	specs, err := w.c.specs() // of answers and flags alike
 	if err != nil {
 		return err
 	}
 	if w.c.Entrypoint != "" && w.keepsUnsaid() {
-		return errSkip // one of them on the line would lose the others
+		return nil // one of them on the line would lose the others
 	}
 	for _, name := range w.schema.Names() {
 		if w.schema.Requires(name) && specs != nil && len(*specs) > 0 && !w.isGiven(name, *specs) {
-			steps = append(steps, func() error { return w.setParameter(name) })
+			if err := w.setParameter(name); err != nil {
+				return err
+			}
 		}
 	}
-	return w.inOrder(steps...)
+	return nil
 }
 
 // isGiven is true for what the line, the deployment as it is, or every schedule
@@ -52,7 +53,7 @@ func (w *wizard) setParameter(name string) error {
 // askDefaults is the rest: one question for who leaves the defaults.
 func (w *wizard) askDefaults() error {
 	if w.c.Entrypoint == "" || w.givesParameters() {
-		return errSkip
+		return nil
 	}
 	f := parameterForm{wizard: w, title: "Review the parameters?", leave: "Leave the defaults", values: store.Values{}, now: w.current()}
 	for _, name := range w.schema.Names() {
@@ -61,7 +62,7 @@ func (w *wizard) askDefaults() error {
 		}
 	}
 	if len(f.names) == 0 {
-		return errSkip
+		return nil
 	}
 	if len(f.now) > 0 {
 		f.leave = "Leave them as they are"
@@ -77,7 +78,7 @@ func (w *wizard) askDefaults() error {
 // the parameters are all of them.
 func (w *wizard) keepParameters() error {
 	if w.c.Entrypoint == "" || w.givesParameters() || len(w.c.Param) == 0 {
-		return errSkip
+		return nil
 	}
 	for name, raw := range w.current() {
 		if _, known := w.schema.Properties[name]; known && !hasParam(w.c.Param, name) {
@@ -85,7 +86,7 @@ func (w *wizard) keepParameters() error {
 		}
 	}
 	w.c.Param = slices.Sorted(slices.Values(w.c.Param))
-	return errSkip
+	return nil
 }
 
 // givesParameters is true where the line that was typed has them, and where the
@@ -149,10 +150,7 @@ func (f *parameterForm) ask() error {
 			preset = plainText(f.schema, name, raw)
 		}
 		text, err := f.askParameter(name, f.suffix, preset)
-		switch {
-		case err == errBack:
-			continue
-		case err != nil:
+		if err != nil {
 			return err
 		}
 		f.set(name, text)

@@ -13,7 +13,7 @@ import (
 // askPool chooses a work pool, or makes one on the way.
 func (w *wizard) askPool() error {
 	if w.c.Entrypoint == "" || w.c.Pool != "" {
-		return errSkip
+		return nil
 	}
 	pools, err := w.pools()
 	if err != nil {
@@ -31,18 +31,15 @@ func (w *wizard) askPool() error {
 	if d, there := w.existing(w.c.Name[0]); there {
 		q.value = d.WorkPoolName
 	}
-	answer := ""
-	return w.inOrder(func() error {
-		if answer, err = w.ask(q); err == nil && answer != rowNew {
-			w.c.Pool = answer
-		}
+	answer, err := w.ask(q)
+	switch {
+	case err != nil:
 		return err
-	}, func() error {
-		if answer != rowNew {
-			return errSkip
-		}
+	case answer == rowNew:
 		return w.newPool("It is made with the deployment; a worker then polls it.")
-	})
+	}
+	w.c.Pool = answer
+	return nil
 }
 
 func (w *wizard) newPool(note string) error {
@@ -64,15 +61,15 @@ func (w *wizard) newPool(note string) error {
 // askGit asks where runs take the code from, in a checkout that has a remote.
 func (w *wizard) askGit() error {
 	if w.c.Entrypoint == "" || w.source != nil || w.c.pullsFromGit() != nil {
-		return errSkip
+		return nil
 	}
 	checkout, ok := discover.GitCheckout(w.ctx, w.project.root)
 	if !ok || store.HoldsLogin(checkout.Remote) { // which is refused
-		return errSkip
+		return nil
 	}
 	d, _ := w.existing(w.c.Name[0])
 	if len(d.PullSteps) > 0 && !clonesLike(d, checkout) {
-		return errSkip // somebody chose them: they are kept
+		return nil // somebody chose them: they are kept
 	}
 	q := question{
 		title: "Pull the code from its git remote?",
@@ -111,7 +108,7 @@ func orCommit(c discover.Checkout) string {
 // askSave asks whether the project file keeps the deployment.
 func (w *wizard) askSave() error {
 	if w.c.Entrypoint == "" || w.source != nil || w.c.Save != nil {
-		return errSkip
+		return nil
 	}
 	title, rows := "Save it to a new runnel.yaml?", yesNoRows(": runnel deploy --all makes it again", "")
 	if w.path != "" {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"runnel/discover"
@@ -14,40 +13,23 @@ import (
 // askSchedule asks for schedules, one after the other, and writes them as flags.
 func (w *wizard) askSchedule() error {
 	if w.c.Entrypoint == "" || w.c.setsSchedules() {
-		return errSkip
+		return nil
 	}
 	q := question{title: "Run it on a schedule?", rows: yesNoRows("", ": it runs when you say so")}
 	if d, there := w.existing(w.c.Name[0]); there && len(d.Schedules) > 0 {
 		q.notes = []string{d.FullName + " keeps the schedules that it has; new ones take their place."}
 		q.rows = yesNoRows("", ": leave them as they are")
 	}
-	w.scheduled = nil
-	wanted := false
-	return w.inOrder(func() (err error) {
-		wanted, err = w.askYes(q, false)
-		return err
-	}, func() error {
-		if !wanted {
-			return errSkip
+	more, err := w.askYes(q, false)
+	var scheduled []discover.ScheduleEntry
+	for err == nil && more {
+		var e discover.ScheduleEntry
+		if e, err = w.askOneSchedule(len(scheduled) + 1); err != nil {
+			return err
 		}
-		return w.askSchedules()
-	})
-}
-
-func (w *wizard) askSchedules() error {
-	more := true
-	steps := []step{w.askOneSchedule, func() (err error) {
-		more, err = w.askYes(question{title: ordinal(len(w.scheduled), "Another schedule?")}, false)
-		return err
-	}}
-	err := w.inOrder(append(steps, func() error {
-		if !more {
-			return errSkip
-		}
-		return w.askSchedules()
-	})...)
-	if err == nil {
-		w.c.scheduleFlags = flagsOf(w.scheduled)
+		scheduled = append(scheduled, e)
+		w.c.scheduleFlags = flagsOf(scheduled)
+		more, err = w.askYes(question{title: ordinal(len(scheduled), "Another schedule?")}, false)
 	}
 	return err
 }
@@ -60,39 +42,30 @@ func ordinal(n int, title string) string {
 	return fmt.Sprintf("%s (schedule %d)", title, n)
 }
 
-// askOneSchedule asks for a kind, a zone, when, whether it is active, and its
+// askOneSchedule asks of the n-th for a kind, a zone, when, whether it is active, and its
 // parameters. The zone comes first, since the runs are shown in it.
-func (w *wizard) askOneSchedule() error {
-	var e discover.ScheduleEntry
-	n := len(w.scheduled) + 1
-	kind := ""
-	err := w.inOrder(func() (err error) {
-		kind, err = w.ask(question{title: ordinal(n, "Which kind of schedule?"), rows: kindRows})
-		return err
-	}, func() (err error) {
-		e.Timezone, err = w.ask(question{title: ordinal(n, "In which time zone?"), rows: zoneRows(w.machineZone())})
-		return err
-	}, func() error {
-		text, err := w.ask(w.whenQuestion(n, kind, e.Timezone))
-		if err == nil {
-			e = setWhen(e, kind, text)
-		}
-		return err
-	}, func() error {
-		active, err := w.askYes(question{title: ordinal(n, "Is the schedule active at once?")}, true)
-		e.Active = nil
-		if !active {
-			e.Active = &active
-		}
-		return err
-	}, func() (err error) {
-		e.Parameters, err = w.askScheduleParameters(n)
-		return err
-	})
-	if err == nil {
-		w.scheduled = append(slices.Clone(w.scheduled), e)
+func (w *wizard) askOneSchedule(n int) (e discover.ScheduleEntry, err error) {
+	kind, err := w.ask(question{title: ordinal(n, "Which kind of schedule?"), rows: kindRows})
+	if err != nil {
+		return e, err
 	}
-	return err
+	if e.Timezone, err = w.ask(question{title: ordinal(n, "In which time zone?"), rows: zoneRows(w.machineZone())}); err != nil {
+		return e, err
+	}
+	text, err := w.ask(w.whenQuestion(n, kind, e.Timezone))
+	if err != nil {
+		return e, err
+	}
+	e = setWhen(e, kind, text)
+	active, err := w.askYes(question{title: ordinal(n, "Is the schedule active at once?")}, true)
+	if err != nil {
+		return e, err
+	}
+	if !active {
+		e.Active = &active
+	}
+	e.Parameters, err = w.askScheduleParameters(n)
+	return e, err
 }
 
 var kindRows = []row{
@@ -102,7 +75,6 @@ var kindRows = []row{
 }
 
 func setWhen(e discover.ScheduleEntry, kind, text string) discover.ScheduleEntry {
-	e.Interval, e.Cron, e.RRule = "", "", ""
 	switch kind {
 	case store.IntervalSchedule:
 		e.Interval = text
@@ -162,7 +134,7 @@ func (w *wizard) comingRuns(e discover.ScheduleEntry) ([]string, error) {
 // askScheduleParameters asks for what differs in the runs of one schedule.
 func (w *wizard) askScheduleParameters(n int) (map[string]json.RawMessage, error) {
 	if len(w.schema.Properties) == 0 {
-		return nil, errSkip
+		return nil, nil
 	}
 	f := parameterForm{wizard: w, title: ordinal(n, "Other parameters for its runs?"), leave: "None: those of the deployment hold", suffix: ordinal(n, " in this schedule's runs"), values: store.Values{}}
 	if err := f.ask(); err != nil || len(f.values) == 0 {

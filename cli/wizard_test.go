@@ -103,15 +103,16 @@ func TestWizardBack(t *testing.T) {
 		deployCmd{},
 		said{"Which flow", back}, // the first: it is asked again
 		said{"Which flow", "plain"}, said{"Name", "typo"}, said{"on a schedule", yes}, said{"kind", "Interval"},
-		said{"zone", ""}, said{"How often", "15m"}, said{"active", ""}, said{"Another", back}, said{"kind", back},
+		said{"zone", ""}, said{"How often", "15m"}, said{"active", ""}, said{"Another", back}, said{"active", back},
+		said{"How often", back}, said{"zone", ""}, said{"How often", back}, said{"zone", back}, said{"kind", back},
 		said{"on a schedule", back}, said{"Name", "right"}, said{"on a schedule", no}, said{"pool", "a"}, said{"Save", back},
 		said{"pool", "b"}, said{"Save", ""}, said{"Deploy", back}, said{"Save", ""}, said{"Deploy", ""},
 	)
 	if err != nil {
 		t.Fatal(err, d.err.String())
 	}
-	for i, value := range map[int]string{8: "", 9: "interval", 10: yes, 11: "typo", 15: "a"} {
-		if s.asked[i].value != value && value != "" {
+	for i, value := range map[int]string{8: no, 9: yes, 10: "15m", 12: "15m", 14: "interval", 15: yes, 16: "typo", 20: "a"} {
+		if s.asked[i].value != value {
 			t.Errorf("question %d, %q, shows %q and not %q", i, s.asked[i].title, s.asked[i].value, value)
 		}
 	}
@@ -423,7 +424,7 @@ def typed(day: datetime.date, mode: Literal["fast", "full"] = "fast", on: bool =
 		said{"schedule", yes}, said{"kind", "Interval"}, said{"zone", ""}, said{"How often", ""}, said{"active", ""},
 		said{"for its runs", ""}, said{"Another", ""}, said{"Value of day", "2026-12-31"}, said{"Review", "on"},
 		said{"Value of on", "false"}, said{"Review", "mode"}, said{"Value of mode", back}, said{"Review", "mode"},
-		said{"Value of mode", "full"}, said{"Review", ""}, said{"Save", ""}, said{"Deploy", ""})
+		said{"Value of mode", "fast"}, said{"Review", back}, said{"Value of mode", "full"}, said{"Review", ""}, said{"Save", ""}, said{"Deploy", ""})
 	if err != nil {
 		t.Fatal(err, d.err.String())
 	}
