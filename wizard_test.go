@@ -331,20 +331,25 @@ func TestWizardAccessible(t *testing.T) {
 	x := openTerminal(t, filepath.Join(folder, "report"), 80, 40, wizardEnv(folder, "ACCESSIBLE=1", "NO_COLOR=1"), "deploy")
 	x.wait("Which flow", "flows/report.py", "2. folder-report, folder_report, Reports on", "3. Type an entrypoint", "Number, or part of the text [1]:")
 	x.press("folder", enter)
-	x.wait("Answer [default]:")
+	x.wait("Answer [default]:\n")
 	x.press("a/b", enter)
-	x.wait(`"a/b" cannot name a deployment`)
+	x.wait(`"a/b" cannot name a deployment`, "Answer [default]:\n")
 	x.press("<", enter)
-	x.wait("Number, or part of the text [2]:")
+	x.wait("Number, or part of the text [2]:\n")
 	x.press(enter)
-	x.wait("Answer [default]:")
+	x.wait("Answer [default]:\n")
 	x.press("weekly", enter)
-	x.wait("Run it on a schedule?", "Number, or part of the text [2]:")
+	x.wait("Run it on a schedule?", "2. No: it runs when you say so\nNumber, or part of the text [2]:\n")
 	x.press(ctrlC)
 	x.ends(130)
 	if strings.Contains(x.raw.String(), "\x1b") {
 		t.Errorf("escape sequences: %q", x.raw.String())
 	}
+	// Ctrl-C counts whenever it comes.
+	x = openTerminal(t, filepath.Join(folder, "report"), 80, 40, wizardEnv(folder, "ACCESSIBLE=1"), "deploy")
+	x.wait("Number, or part of the text [1]:\n")
+	x.press("folder", enter, ctrlC)
+	x.ends(130)
 }
 
 // TestNobodyIsAsked: a line that says enough asks nothing in a terminal, and

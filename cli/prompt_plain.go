@@ -76,20 +76,23 @@ func (p plainPrompter) prompt(q question) {
 	_, _ = fmt.Fprint(p.Err, safe(words)+": ") // a closed stderr leaves nobody to ask
 }
 
-// read waits for a line. Its end is no answer, and neither is Ctrl-C.
+// read waits for a line. Its end is no answer, and neither is Ctrl-C: one that
+// comes with a line counts before it, and one between two lines ends the process.
 func (p plainPrompter) read() (string, error) {
-	ctx, stop := signal.NotifyContext(p.ctx, os.Interrupt)
-	defer stop()
+	interrupt := make(chan os.Signal, 1)
+	signal.Notify(interrupt, os.Interrupt)
+	text, answered := "", false
 	select {
-	case text, open := <-p.lines:
-		if !open {
-			return "", errLeft
-		}
-		return text, nil
-	case <-ctx.Done():
-		p.say("")
-		return "", errLeft
+	case text, answered = <-p.lines:
+	case <-interrupt:
+	case <-p.ctx.Done():
 	}
+	signal.Stop(interrupt)
+	if answered && len(interrupt) == 0 {
+		return text, nil
+	}
+	p.say("")
+	return "", errLeft
 }
 
 // take judges a line that was typed.
