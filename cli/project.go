@@ -81,8 +81,12 @@ func found(flow discover.Flow, err error) (discover.Flow, error) {
 	case discover.FileMissing, discover.FunctionMissing:
 		e.code = exitNotFound
 	}
-	if len(known.Near) == 0 && len(known.Have) > 0 {
-		e.hint = append(e.hint, "it has: "+strings.Join(known.Have, ", "))
+	switch {
+	case len(known.Near) > 0: // the message says it
+	case len(known.Have) > 0:
+		e.hint = []string{"it has: " + strings.Join(known.Have, ", ")}
+	case known.Kind == discover.FileMissing, known.Kind == discover.FileUnreadable:
+		e.hint = []string{"an entrypoint is path/to/file.py:function, or a script's path; list them: runnel discover"}
 	}
 	return flow, e
 }

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"runnel/discover"
 	"runnel/store"
@@ -181,13 +183,16 @@ func (w *wizard) typeEntrypoint() error {
 		title: "The entrypoint",
 		notes: []string{"path/to/file.py:function, or a script's path."},
 		check: func(text string) ([]string, error) {
+			if strings.TrimSpace(text) == "" {
+				return nil, errors.New("type the path of a file here")
+			}
 			flow, err := w.readEntrypoint(w.project, discover.NewReader(w.project.root), text)
 			if err != nil {
-				return nil, err
+				return nil, withHint(err)
 			}
 			return []string{"flow " + flow.FlowName, flow.Description}, nil
 		},
-		below: 3,
+		below: 4,
 	})
 	w.c.Entrypoint = answer
 	return err

@@ -231,8 +231,15 @@ func TestWizardBigFolders(t *testing.T) {
 	if exitCode(err) != exitInterrupted {
 		t.Error(err)
 	}
-	if _, err := s.asked[1].check("flows.py:plane"); err == nil || !strings.Contains(err.Error(), "plain") {
-		t.Errorf("a function that is not there: %v", err)
+	for typed, want := range map[string]string{
+		"":               "type the path of a file",
+		"flows.py":       "it has: flows.py:plain, flows.py:load",
+		"flows.py:plane": "did you mean flows.py:plain?",
+		"..":             "an entrypoint is path/to/file.py:function",
+	} {
+		if _, err := s.asked[1].check(typed); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is refused by %v, not %q", typed, err, want)
+		}
 	}
 }
 

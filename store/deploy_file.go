@@ -13,11 +13,14 @@ func (t *tx) ensurePools(wishes []Wish, o DeployOptions, plan *Plan) error {
 	seen := map[string]bool{}
 	var missing []string
 	var first *Error
-	for _, w := range wishes {
+	for i, w := range wishes {
 		if w.Pool == "" || seen[w.Pool] || pending(w.Built).asks(w.Pool) {
 			continue
 		}
 		seen[w.Pool] = true
+		if err := CheckPoolName(w.Pool); err != nil {
+			return &WishError{i, err} // no command could make it
+		}
 		_, err := poolByName(t.ctx, t, w.Pool)
 		var e *Error
 		switch {
