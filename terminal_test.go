@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -48,6 +49,11 @@ func openTerminal(t *testing.T, folder string, columns, rows int, env []string, 
 	x := &terminal{t: t, changed: make(chan struct{}, 1), command: exec.Command(binary, args...)}
 	x.command.Dir, x.command.Env = folder, append([]string{"TERM=xterm-256color", "RUNNEL_NO_PROMPT=", "CI="}, env...)
 	size := pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)} //nolint:gosec // a screen is small
+	// A test that was started in the background has SIGINT ignored, and what it
+	// starts would inherit that, as nothing does that a person starts.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, os.Interrupt)
+	defer signal.Stop(heard)
 	var err error
 	if x.pty, err = pty.StartWithSize(x.command, &size); err != nil {
 		t.Fatal(err)

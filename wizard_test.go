@@ -47,13 +47,13 @@ func TestWizardInATerminal(t *testing.T) {
 	x.press(enter)
 	x.wait("active at once?", "y or n")
 	x.press(enter)
-	x.wait("Other parameters for its runs?", "None")
+	x.wait("Which parameters differ in its runs?", "None")
 	x.press(enter)
 	x.wait("Another schedule?", "y or n")
 	x.press(enter)
 	x.wait("Which work pool?", "my-process-pool       process  NOT READY  0 workers online", "Create a new pool")
 	x.press(enter)
-	x.wait("Review the parameters?", "> Leave the defaults")
+	x.wait("Which parameters get other values?", "> None: leave the defaults")
 	x.press(enter)
 	x.wait("Save it to a new runnel.yaml?", "y or n")
 	x.press(enter)
@@ -126,7 +126,7 @@ func TestWizardKeys(t *testing.T) {
 	keys := 0
 	for _, title := range []string{
 		"Which flow", "Name of the deployment", "on a schedule?", "Name of the new work pool", "its git remote?",
-		"Review the parameters?", "Save it", "Deploy this?",
+		"Which parameters get other values?", "Save it", "Deploy this?",
 	} {
 		x.wait(title, "esc: leave")
 		if title == "Name of the deployment" {
@@ -193,12 +193,12 @@ func TestWizardBackFromThePlan(t *testing.T) {
 	x := openTerminal(t, filepath.Join(folder, "report"), 80, 30, wizardEnv(folder), "deploy", "flows/report.py:folder_report", "-p", "p", "--create-pools", "--no-schedule", "--no-save")
 	x.wait("Name of the deployment", "esc: leave")
 	x.press("x", enter)
-	x.wait("Review the parameters?", "esc: leave")
+	x.wait("Which parameters get other values?", "esc: leave")
 	x.press(enter)
 	x.wait("+ folder-report/x", "Deploy this?", "esc: leave")
 	x.press(shiftTab)
-	screen := x.wait("Review the parameters?", "esc: leave", "> Leave")
-	cleared(t, screen, "Review the parameters?", "Deploy this?")
+	screen := x.wait("Which parameters get other values?", "esc: leave", "> None: leave")
+	cleared(t, screen, "Which parameters get other values?", "Deploy this?")
 	cleared(t, screen, "Name of the deployment x", "+ folder-report")
 	x.press(escape)
 	x.ends(130)
@@ -216,13 +216,13 @@ func TestWizardBackThroughAll(t *testing.T) {
 		{"In which time zone?", "utc"},
 		{"How often?", "15m"},
 		{"Is the schedule active at once?", "n"},
-		{"Other parameters for its runs?", "top"},
+		{"Which parameters differ in its runs?", "top"},
 		{"Value of top in this schedule's runs", "4"},
-		{"Other parameters for its runs?", "done"},
+		{"Which parameters differ in its runs?", "done"},
 		{"Another schedule?", "n"},
-		{"Review the parameters?", "top"},
+		{"Which parameters get other values?", "top"},
 		{"Value of top", "5"},
-		{"Review the parameters?", "done"},
+		{"Which parameters get other values?", "done"},
 		{"Deploy this?", ""},
 	}
 	asked := func(i int) (screen string) {

@@ -55,7 +55,7 @@ func (w *wizard) askDefaults() error {
 	if w.c.Entrypoint == "" || w.givesParameters() {
 		return nil
 	}
-	f := parameterForm{wizard: w, title: "Review the parameters?", leave: "Leave the defaults", values: store.Values{}, now: w.current()}
+	f := parameterForm{wizard: w, title: "Which parameters get other values?", leave: "None: leave the defaults", values: store.Values{}, now: w.current()}
 	for _, name := range w.schema.Names() {
 		if !hasParam(w.c.Param, name) {
 			f.names = append(f.names, name)
@@ -65,7 +65,7 @@ func (w *wizard) askDefaults() error {
 		return nil
 	}
 	if len(f.now) > 0 {
-		f.leave = "Leave them as they are"
+		f.leave = "None: leave them as they are"
 	}
 	if err := f.ask(); err != nil {
 		return err

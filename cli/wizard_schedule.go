@@ -17,7 +17,8 @@ func (w *wizard) askSchedule() error {
 	}
 	q := question{title: "Run it on a schedule?", rows: yesNoRows("", ": it runs when you say so")}
 	if d, there := w.existing(w.c.Name[0]); there && len(d.Schedules) > 0 {
-		q.notes = []string{d.FullName + " keeps the schedules that it has; new ones take their place."}
+		q.title = "Replace its schedules?"
+		q.notes = []string{d.FullName + " keeps the schedules that it has, or gets new ones in their place."}
 		q.rows = yesNoRows("", ": leave them as they are")
 	}
 	more, err := w.askYes(q, false)
@@ -136,7 +137,7 @@ func (w *wizard) askScheduleParameters(n int) (map[string]json.RawMessage, error
 	if len(w.schema.Properties) == 0 {
 		return nil, nil
 	}
-	f := parameterForm{wizard: w, title: ordinal(n, "Other parameters for its runs?"), leave: "None: those of the deployment hold", suffix: ordinal(n, " in this schedule's runs"), values: store.Values{}}
+	f := parameterForm{wizard: w, title: ordinal(n, "Which parameters differ in its runs?"), leave: "None: those of the deployment hold", suffix: ordinal(n, " in this schedule's runs"), values: store.Values{}}
 	if err := f.ask(); err != nil || len(f.values) == 0 {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func TestWizardRepository(t *testing.T) {
 	git("commit", "-qm", "one")
 	address := "git+file://" + top
 
-	answers := []said{{"Which flow", "load"}, {"Name", ""}, {"schedule", ""}, {"pool", ""}, {"Review", ""}, {"Deploy", ""}}
+	answers := []said{{"Which flow", "load"}, {"Name", ""}, {"schedule", ""}, {"pool", ""}, {"get other values", ""}, {"Deploy", ""}}
 	if _, err := d.wizard(deployCmd{Entrypoint: address, Branch: "main"}, answers...); err != nil {
 		t.Fatal(err, d.err.String())
 	}

@@ -20,21 +20,21 @@ var everyAnswer = []said{
 	{"time zone", "America/New_York"},
 	{"cron expression", "30 2 * * 1,5"},
 	{"active at once", no},
-	{"parameters for its runs", "top"},
+	{"differ in its runs", "top"},
 	{"Value of top", "7"},
-	{"parameters for its runs", ""},
+	{"differ in its runs", ""},
 	{"Another schedule", yes},
 	{"kind of schedule", "Interval"},
 	{"time zone", ""},
 	{"How often", "90m"},
 	{"active at once", ""},
-	{"parameters for its runs", ""},
+	{"differ in its runs", ""},
 	{"Another schedule", ""},
 	{"new work pool", "mine"},
 	{"Value of table", "it's \"mine\"; a=b"},
-	{"Review the parameters", "mode"},
+	{"get other values", "mode"},
 	{"Value of mode", "-x"},
-	{"Review the parameters", ""},
+	{"get other values", ""},
 	{"Save it", yes},
 	{"Deploy this", ""},
 }
@@ -146,7 +146,7 @@ func TestWizardAsksWhatIsMissing(t *testing.T) {
 	if below, err := s.asked[0].check("a/b"); err == nil || below != nil {
 		t.Error("a name with a slash is taken")
 	}
-	s, err = d.wizard(deployCmd{Entrypoint: "flows.py:load", Pool: "p"}, said{"Name", "from-serve"}, said{"schedule", ""}, said{"Review", ""}, said{"Save", ""}, said{"Deploy", leave})
+	s, err = d.wizard(deployCmd{Entrypoint: "flows.py:load", Pool: "p"}, said{"Name", "from-serve"}, said{"schedule", ""}, said{"get other values", ""}, said{"Save", ""}, said{"Deploy", leave})
 	if exitCode(err) != exitInterrupted {
 		t.Error(err)
 	}
@@ -373,8 +373,8 @@ func TestWizardKeepsWhatNoLineSays(t *testing.T) {
 		t.Errorf("there is no schedule to keep: %q", notes)
 	}
 	s, _ = d.wizard(deployCmd{Entrypoint: "flows.py:load", Name: []string{"x"}}, said{"schedule", leave})
-	if notes := s.asked[0].notes; len(notes) != 1 || !strings.Contains(notes[0], "keeps the schedules") {
-		t.Errorf("it keeps its schedule: %q", notes)
+	if q := s.asked[0]; q.title != "Replace its schedules?" || len(q.notes) != 1 || !strings.Contains(q.notes[0], "keeps the schedules") {
+		t.Errorf("it keeps its schedule: %q %q", q.title, q.notes)
 	}
 }
 
@@ -429,9 +429,9 @@ def typed(day: datetime.date, mode: Literal["fast", "full"] = "fast", on: bool =
 `)
 	s, err := d.wizard(deployCmd{Entrypoint: "typed.py:typed", Name: []string{"x"}, Pool: "p", CreatePools: true},
 		said{"schedule", yes}, said{"kind", "Interval"}, said{"zone", ""}, said{"How often", ""}, said{"active", ""},
-		said{"for its runs", ""}, said{"Another", ""}, said{"Value of day", "2026-12-31"}, said{"Review", "on"},
-		said{"Value of on", "false"}, said{"Review", "mode"}, said{"Value of mode", back}, said{"Review", "mode"},
-		said{"Value of mode", "fast"}, said{"Review", back}, said{"Value of mode", "full"}, said{"Review", ""}, said{"Save", ""}, said{"Deploy", ""})
+		said{"in its runs", ""}, said{"Another", ""}, said{"Value of day", "2026-12-31"}, said{"get other values", "on"},
+		said{"Value of on", "false"}, said{"get other values", "mode"}, said{"Value of mode", back}, said{"get other values", "mode"},
+		said{"Value of mode", "fast"}, said{"get other values", back}, said{"Value of mode", "full"}, said{"get other values", ""}, said{"Save", ""}, said{"Deploy", ""})
 	if err != nil {
 		t.Fatal(err, d.err.String())
 	}
@@ -448,12 +448,12 @@ def typed(day: datetime.date, mode: Literal["fast", "full"] = "fast", on: bool =
 	}
 	// One more answer keeps the others.
 	if _, err := d.wizard(deployCmd{Entrypoint: "typed.py:typed", Name: []string{"x"}, Pool: "p"}, said{"schedule", ""},
-		said{"Review", "ratio"}, said{"Value of ratio", "0.75"}, said{"Review", ""}, said{"Save", ""}, said{"Deploy", ""}); err != nil {
+		said{"get other values", "ratio"}, said{"Value of ratio", "0.75"}, said{"get other values", ""}, said{"Save", ""}, said{"Deploy", ""}); err != nil {
 		t.Fatal(err, d.err.String())
 	}
 	if made := d.deployments(d.database()); !strings.Contains(strings.Join(strings.Fields(made), ""), `"parameters":{"day":"2026-12-31","mode":"full","on":false,"ratio":0.75}`) {
 		t.Error(made)
 	}
 	// Without a schedule somebody gives it at each run.
-	d.wizard(deployCmd{Entrypoint: "typed.py:typed", Name: []string{"y"}, Pool: "p"}, said{"schedule", ""}, said{"Review", ""}, said{"Save", leave}) //nolint:errcheck // left
+	d.wizard(deployCmd{Entrypoint: "typed.py:typed", Name: []string{"y"}, Pool: "p"}, said{"schedule", ""}, said{"get other values", ""}, said{"Save", leave}) //nolint:errcheck // left
 }
