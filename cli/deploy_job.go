@@ -132,7 +132,13 @@ func (j *deployJob) options(dryRun bool) store.DeployOptions {
 }
 
 // apply runs the build and push steps, and changes the database, all or nothing.
+// What would be refused runs no step and makes no database.
 func (j *deployJob) apply() (store.Plan, error) {
+	if len(j.buildings()) > 0 || !j.hasDatabase() {
+		if plan, err := j.placed(j.rehearse(j.wishes, j.options(true))); err != nil {
+			return plan, err
+		}
+	}
 	if err := j.build(); err != nil {
 		return store.Plan{}, err
 	}
@@ -172,7 +178,9 @@ func (j *deployJob) poolOf(s *store.Store, w store.Wish) (string, error) {
 // plan is what apply would do. Where there is no database it makes none: all is
 // new there, the pools too.
 func (j *deployJob) plan() (store.Plan, error) {
-	return j.placed(j.rehearse(j.wishes, j.options(true)))
+	options := j.options(true)
+	options.CreatePools = options.CreatePools || !j.hasDatabase()
+	return j.placed(j.rehearse(j.wishes, options))
 }
 
 // rehearse is what some wishes would do.
@@ -195,7 +203,6 @@ func (j *deployJob) rehearse(wishes []store.Wish, options store.DeployOptions) (
 		return store.Plan{}, err
 	}
 	defer s.Close() //nolint:errcheck // it held nothing
-	options.CreatePools = true
 	return s.Deploy(j.ctx, wishes, options)
 }
 

@@ -132,7 +132,7 @@ func (j *deployJob) disagreement(file *discover.Project, at int) ([]string, erro
 	if err := again.wish(); err != nil {
 		return nil, err
 	}
-	plan, err := j.rehearse([]store.Wish{j.wishes[0], again.wishes[0]}, store.DeployOptions{DryRun: true, CreatePools: j.c.CreatePools})
+	plan, err := j.rehearse([]store.Wish{j.wishes[0], again.wishes[0]}, store.DeployOptions{DryRun: true, CreatePools: j.c.CreatePools || !j.hasDatabase()})
 	var wrong *store.WishError
 	switch {
 	case errors.As(err, &wrong) && wrong.Index == 1:
