@@ -42,6 +42,17 @@ func noProjectFile(root string) error {
 	}
 }
 
+// noEntries says with it what the reader found odd: there the entries may be.
+func (j *deployJob) noEntries(path string) error {
+	e := &exitError{code: exitNotFound, message: filepath.Base(path) + " has no deployments with a name"}
+	j.warnings()
+	for _, n := range j.notes {
+		e.hint = append(e.hint, n.String())
+	}
+	e.hint = append(e.hint, "each is an item of the list deployments, with name, entrypoint and work_pool; runnel init writes such a file")
+	return e
+}
+
 // saves is true where the line writes the project file.
 func (j *deployJob) saves() bool { return j.c.Save != nil && *j.c.Save }
 
@@ -68,7 +79,7 @@ func (j *deployJob) fromFile(path string) (err error) {
 		return err
 	}
 	if len(entries) == 0 && !j.c.Prune {
-		return &exitError{code: exitNotFound, message: filepath.Base(path) + " has no deployments with a name"}
+		return j.noEntries(path)
 	}
 	for _, e := range entries {
 		j.orders = append(j.orders, order{entry: e})
