@@ -312,7 +312,7 @@ func TestWizardManyFlows(t *testing.T) {
 		}
 	}
 	x := openTerminal(t, folder, 80, 24, wizardEnv(folder), "deploy")
-	x.wait("jobs_00.py", "> job-000", "esc: leave")
+	x.wait("type to filter 501 rows", "jobs_00.py", "> job-000", "esc: leave")
 	x.press("shard 437")
 	x.wait("jobs_21.py", "> job-437                   job_437               Does the work of shard 437.")
 	x.press(ctrlU, "jobs_24 9")

@@ -152,11 +152,14 @@ func newField(q question) *field {
 	f := &field{Input: huh.NewInput(), q: q, height: lowest}
 	if q.rows == nil {
 		f.text = q.value
-	} else {
-		f.Placeholder("type to filter")
 	}
-	if q.isYesNo() {
+	switch {
+	case q.isYesNo():
 		f.Placeholder("y or n")
+	case len(q.rows) > plainRows: // no screen shows them all
+		f.Placeholder(fmt.Sprintf("type to filter %d rows", len(q.rows)))
+	case q.rows != nil:
+		f.Placeholder("type to filter")
 	}
 	f.Value(&f.text).Validate(func(string) error { f.tried = true; return f.refuse })
 	f.judge()
