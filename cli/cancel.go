@@ -68,7 +68,7 @@ func (a *app) printStates(s *store.Store, runs []store.Run, f outputFlag) error 
 // chosen is what cancels the runs that are meant, all before any is waited for,
 // once it was agreed to.
 func (c flowRunCancelCmd) chosen(a *app, s *store.Store) (cancel func() ([]store.ID, error), err error) {
-	const why, who = "cancelled by a person", "command"
+	const why, who = "cancelled by flow-run cancel", "command"
 	chosen := selection{words: c.FlowRun, flags: c.runFilterFlags, verb: "cancel", past: "cancelled", yes: c.yesFlag}
 	byFlags, err := chosen.byFlags()
 	if err != nil {

@@ -48,7 +48,7 @@ func TestWhyOfEveryState(t *testing.T) {
 		{store.Failed, "Failed", "", 0, "Failed 1m 00s ago, and left no word why: see its log"},
 		{store.Failed, "TimedOut", "stopped after 90s", 0, "TimedOut 1m 00s ago: stopped after 90s"},
 		{store.Crashed, "Crashed", "killed by SIGKILL", 0, "Crashed 1m 00s ago: killed by SIGKILL"},
-		{store.Cancelled, "Cancelled", "cancelled by a person", 0, "Cancelled 1m 00s ago: cancelled by a person"},
+		{store.Cancelled, "Cancelled", "cancelled by flow-run cancel", 0, "Cancelled 1m 00s ago: cancelled by flow-run cancel"},
 	} {
 		r := runs[0]
 		r.Due = now.Add(c.due)

@@ -48,7 +48,7 @@ func (f Foreground) tries(ctx context.Context, stops <-chan os.Signal, start fun
 		select {
 		case <-time.After(run.Due.Sub(f.Store.Clock())):
 		case <-stops:
-			if _, err := f.Store.Cancel(ctx, run.ID, "interrupted", "command"); err != nil {
+			if _, err := f.Store.Cancel(ctx, run.ID, "its command was interrupted", "command"); err != nil {
 				return run, err
 			}
 			return f.Store.RunByID(ctx, run.ID)
@@ -123,7 +123,7 @@ func (f Foreground) wait(ctx context.Context, h *hand, events <-chan slotEvent, 
 }
 
 func (f Foreground) cancel(ctx context.Context, h *hand) error {
-	_, err := f.Store.Cancel(ctx, h.claimed.Run.ID, "interrupted", "command")
+	_, err := f.Store.Cancel(ctx, h.claimed.Run.ID, "its command was interrupted", "command")
 	var conflict *store.Error
 	if err != nil && !errors.As(err, &conflict) { // a conflict: it has just ended
 		return err

@@ -69,7 +69,7 @@ func (w *Worker) cancelAll(ctx context.Context) error {
 		if h.claimed == nil {
 			continue
 		}
-		_, err := w.Store.Cancel(ctx, h.claimed.Run.ID, "its worker was stopped", "worker "+w.Name)
+		_, err := w.Store.Cancel(ctx, h.claimed.Run.ID, "cancelled with its worker", "worker "+w.Name)
 		if err != nil && !errors.As(err, &conflict) { // a conflict: it has just ended
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -251,7 +252,7 @@ func (t *tx) endBy(e End, who string, fence int64) (*State, error) {
 		e.State = NewState(Crashed, fmt.Sprintf("its end was reported as %q, which is none: %s", e.State.Type, e.State.Message))
 	}
 	if run.State.Type == Cancelling {
-		e.State = cancelledState(e)
+		e.State = cancelledState(run.State.Message, e.State)
 	}
 	if err := t.endAttempt(e, fence); err != nil {
 		return nil, err
@@ -270,8 +271,8 @@ func (t *tx) endBy(e End, who string, fence int64) (*State, error) {
 // held reads of a run what its end needs, at a fraction of the whole's cost.
 func (t *tx) held(id ID) (run Run, err error) {
 	var due int64
-	err = t.QueryRowContext(t.ctx, "SELECT name, state_type, state_name, due, fence FROM flow_run WHERE id = ?", id).
-		Scan(&run.Name, &run.State.Type, &run.State.Name, &due, &run.Fence)
+	err = t.QueryRowContext(t.ctx, "SELECT name, state_type, state_name, state_message, due, fence FROM flow_run WHERE id = ?", id).
+		Scan(&run.Name, &run.State.Type, &run.State.Name, &run.State.Message, &due, &run.Fence)
 	run.ID, run.Due = id, instant(due)
 	return run, err
 }
@@ -291,16 +292,17 @@ func (t *tx) endedAlready(e End, fence int64) error {
 }
 
 // cancelledState is the end of a run that was being cancelled: Cancelling
-// ends only in Cancelled, and the message says how the process really ended.
-func cancelledState(e End) State {
-	if e.State.Type == Cancelled {
-		return e.State
+// ends only in Cancelled, and the message says what cancelled it, and how the
+// process really ended.
+func cancelledState(why string, end State) State {
+	how := end.Message
+	if end.Type != Cancelled {
+		how = strings.TrimSuffix("it had ended by itself: "+end.Name+", "+end.Message, ", ")
 	}
-	message := "cancelled; it had ended by itself"
-	if e.State.Message != "" {
-		message += ": " + e.State.Message
+	if how != "" {
+		why += "; " + how
 	}
-	return NewState(Cancelled, message)
+	return NewState(Cancelled, why)
 }
 
 func (t *tx) endAttempt(e End, fence int64) error {
@@ -428,7 +430,7 @@ func (t *tx) putBack(run Run, lost int, why, who string) error {
 	if giveUp || run.State.Type == Cancelling {
 		state := NewState(Crashed, fmt.Sprintf("%s (start %d of %d)", why, lost, maxLostStarts))
 		if run.State.Type == Cancelling {
-			state = NewState(Cancelled, "cancelled before it started")
+			state = cancelledState(run.State.Message, NewState(Cancelled, "it had not started"))
 		}
 		if err := t.endAttempt(End{Run: run.ID, Attempt: run.RunCount, State: state}, run.Fence+1); err != nil {
 			return err
