@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,12 +13,14 @@ import (
 
 type flowRunInspectCmd struct {
 	FlowRun string `arg:"" name:"run" help:"A run: its id or the end of it, its name, or flow/name for the newest."`
+	Wide    bool   `help:"On a terminal, too: every attempt, the whole history, where the log is."`
 	outputFlag
 }
 
 // Help ends with examples.
 func (flowRunInspectCmd) Help() string {
-	return "Examples:\n  runnel flow-run inspect amber-otter\n  runnel flow-run inspect folder-report/nightly -o json"
+	return "On a terminal it keeps to a screen: earlier attempts share a line, and of a long history the middle is left out.\n\n" +
+		"Examples:\n  runnel flow-run inspect amber-otter\n  runnel flow-run inspect folder-report/nightly -o json"
 }
 
 // inspection is all that is known of a run, as -o json prints it.
@@ -55,7 +56,7 @@ func (c flowRunInspectCmd) Run(a *app) error {
 		a.print("%s", run.ID)
 		return nil
 	}
-	a.showInspection(s, i)
+	a.showInspection(s, i, a.OutTerminal && !c.Wide)
 	return nil
 }
 
@@ -110,7 +111,38 @@ func (a *app) masked(s *store.Store, runs []store.Run) []store.Run {
 	return runs
 }
 
-func (a *app) showInspection(s *store.Store, i inspection) {
+func (a *app) showInspection(s *store.Store, i inspection, brief bool) {
+	pairs, day := a.inspectionPairs(s, i, brief), ""
+	if brief {
+		if len(i.History) > 0 {
+			day = i.History[0].Time.Local().Format(time.DateOnly)
+		}
+		pairs = append(a.briefPairs(i, pairs), [2]string{"history", day})
+	}
+	lines := a.pairLines(pairs)
+	if !brief {
+		lines = append(lines, "history")
+	}
+	lines = append(lines, a.historyLines(i, day, brief)...)
+	tail := i.LogTail
+	if len(tail) > 0 {
+		lines = append(lines, fmt.Sprintf("the end of the log (all: runnel logs %s)", i.ID.Short()))
+	}
+	if brief {
+		tail = tail[max(0, len(tail)-a.tailRoom(lines)):]
+	}
+	for _, line := range tail {
+		if line = clean(line); a.OutTerminal {
+			line = clip(line, a.Width-2)
+		}
+		lines = append(lines, "  "+line)
+	}
+	for _, line := range lines {
+		a.print("%s", line)
+	}
+}
+
+func (a *app) inspectionPairs(s *store.Store, i inspection, brief bool) [][2]string {
 	r := i.Run
 	pairs := [][2]string{
 		{"run", r.Name},
@@ -133,30 +165,34 @@ func (a *app) showInspection(s *store.Store, i inspection) {
 		{"expected start", a.local(r.ExpectedStartTime)},
 		{"result", clip(string(i.Result), 2000)},
 	}...)
-	differ := codesDiffer(i.Attempts)
-	for _, at := range i.Attempts {
+	pairs = append(pairs, a.attemptPairs(i.Attempts, brief)...)
+	if n := len(i.Attempts); n > 0 {
+		pairs = append(pairs, [2]string{"code", a.codeText(i.Code)}, [2]string{"log", s.LogPath(i.Attempts[n-1].Log)})
+	}
+	return pairs
+}
+
+// attemptPairs are the attempts, a line each; briefly, all before the newest
+// share one.
+func (a *app) attemptPairs(list []store.Attempt, brief bool) (pairs [][2]string) {
+	differ := codesDiffer(list)
+	if n := len(list) - 1; brief && n > 1 {
+		name := fmt.Sprintf("attempt %d-%d", list[0].Attempt, list[n-1].Attempt)
+		pairs = append(pairs, [2]string{name, a.folded(sharedText(list[:n], differ))})
+		list = list[n:]
+	}
+	for _, at := range list {
 		text := a.folded(a.attemptText(at))
 		if differ {
 			text += "\ncode " + codeCell(at.Code)
 		}
 		pairs = append(pairs, [2]string{fmt.Sprintf("attempt %d", at.Attempt), text})
 	}
-	if n := len(i.Attempts); n > 0 {
-		pairs = append(pairs, [2]string{"code", a.codeText(i.Code)}, [2]string{"log", s.LogPath(i.Attempts[n-1].Log)})
-	}
-	a.pairs(pairs)
-	a.print("history")
-	a.showHistory(i)
-	if len(i.LogTail) > 0 {
-		a.print("the end of the log (all: runnel logs %s)", r.ID.Short())
-	}
-	for _, line := range i.LogTail {
-		if line = clean(line); a.OutTerminal {
-			line = clip(line, a.Width-2)
-		}
-		a.print("  %s", line)
-	}
+	return pairs
 }
+
+// pairNames is how wide the names of an inspection are.
+const pairNames = len("expected start")
 
 // folded breaks a text into lines that fit beside the names of an inspection,
 // on a terminal: elsewhere somebody searches it.
@@ -164,8 +200,7 @@ func (a *app) folded(text string) string {
 	if !a.OutTerminal {
 		return text
 	}
-	const names = len("expected start") + 2
-	return strings.Join(wrap(text, max(40, a.Width-names)), "\n")
+	return strings.Join(wrap(text, max(40, a.Width-pairNames-2)), "\n")
 }
 
 // parameterLines are the parameters with the layer that gave each; defaults
@@ -197,59 +232,6 @@ func ownerText(r store.Run) string {
 		return ""
 	}
 	return fmt.Sprintf("%s process %d on %s", r.Owner.Kind, p.Identity.PID, p.Identity.Host)
-}
-
-// showHistory is a line a state: when, how long, who, and what was said. A new
-// day stands in a line of its own; what was over at once is left out.
-func (a *app) showHistory(i inspection) {
-	day := ""
-	for n, e := range i.History {
-		until := e.Time
-		switch next := slices.IndexFunc(i.History[n+1:], func(e store.Event) bool { return e.Who != store.HookWho }); {
-		case e.Who == store.HookWho: // it is of no state of its own
-		case next >= 0:
-			until = i.History[n+1+next].Time
-		case !i.State.Type.Terminal():
-			until = a.Clock()
-		}
-		if e.State == store.Pending && n+1 < len(i.History) && until.Equal(e.Time) {
-			continue
-		}
-		if today := e.Time.Local().Format(time.DateOnly); today != day {
-			day = today
-			a.print("  %s", day)
-		}
-		lasted := ""
-		if !until.Equal(e.Time) {
-			lasted = duration(until.Sub(e.Time))
-		}
-		head := fmt.Sprintf("  %s  %-13s %8s  ", e.Time.Local().Format("15:04:05.000"), e.Name, lasted)
-		for _, line := range a.eventLines(e, i.State, a.Width-len(head)) {
-			a.print("%s", strings.TrimRight(head+line, " "))
-			head = strings.Repeat(" ", len(head))
-		}
-	}
-}
-
-// eventLines is who came to a state and what was said, in few lines: what the
-// run's own state says stands above.
-func (a *app) eventLines(e store.Event, now store.State, width int) []string {
-	const most = 3
-	text := e.Who
-	if e.Message != "" {
-		text += ": " + clean(e.Message)
-	}
-	if !a.OutTerminal {
-		return []string{text}
-	}
-	lines := wrap(text, max(30, width))
-	switch {
-	case len(lines) > 1 && e.Message == now.Message:
-		return []string{e.Who + ": see above"}
-	case len(lines) > most:
-		lines = append(lines[:most-1:most-1], lines[most-1]+" …")
-	}
-	return lines
 }
 
 func compactJSON(v any) string {

@@ -204,6 +204,12 @@ func (s *IO) cutLast(columns []string, rows [][]string) {
 
 // pairs prints names and values, aligned, for inspect commands.
 func (s *IO) pairs(pairs [][2]string) {
+	for _, line := range s.pairLines(pairs) {
+		s.print("%s", line)
+	}
+}
+
+func (s *IO) pairLines(pairs [][2]string) (lines []string) {
 	width := 0
 	for _, p := range pairs {
 		width = max(width, lipgloss.Width(p[0]))
@@ -212,10 +218,13 @@ func (s *IO) pairs(pairs [][2]string) {
 		if p[1] == "" {
 			continue
 		}
-		indent := "\n" + strings.Repeat(" ", width+2)
-		value := strings.ReplaceAll(strings.TrimRight(p[1], "\n"), "\n", indent)
-		s.print("%s%s  %s", s.colour(s.OutTerminal, faint, p[0]), strings.Repeat(" ", width-lipgloss.Width(p[0])), value)
+		name, gap := s.colour(s.OutTerminal, faint, p[0]), strings.Repeat(" ", width-lipgloss.Width(p[0]))
+		for _, line := range strings.Split(strings.TrimRight(p[1], "\n"), "\n") {
+			lines = append(lines, name+gap+"  "+line)
+			name, gap = "", strings.Repeat(" ", width)
+		}
 	}
+	return lines
 }
 
 // stateColours help the eye; the words alone say all.

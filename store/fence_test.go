@@ -232,7 +232,7 @@ func TestCancellingEndsOnlyInCancelled(t *testing.T) {
 		}
 		must(t, s.End(ctx, endOf(c, NewState(end, "how it really ended")), "slot"))
 		run := wantState(t, s, c.Run.ID, "Cancelled")
-		if !strings.Contains(run.State.Message, "how it really ended") {
+		if !strings.HasPrefix(run.State.Message, "enough; ") || !strings.HasSuffix(run.State.Message, "how it really ended") {
 			t.Errorf("%s while Cancelling: message %q", end, run.State.Message)
 		}
 		_, err = s.Cancel(ctx, c.Run.ID, "enough", "operator")
@@ -245,7 +245,9 @@ func TestCancellingEndsOnlyInCancelled(t *testing.T) {
 	_, err := s.Cancel(ctx, c.Run.ID, "enough", "operator")
 	must(t, err)
 	must(t, s.PutBack(ctx, c.Run, "lost", "test"))
-	wantState(t, s, c.Run.ID, "Cancelled")
+	if run := wantState(t, s, c.Run.ID, "Cancelled"); run.State.Message != "enough; it had not started" {
+		t.Errorf("put back while Cancelling: message %q", run.State.Message)
+	}
 }
 
 func TestCancellingAWaitingRunEndsIt(t *testing.T) {

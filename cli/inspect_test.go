@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"runnel/store"
+)
+
+// retried is a run that failed in each of its attempts, with all that an
+// inspection can have.
+func retried(attempts int) inspection {
+	start := time.Date(2026, 12, 1, 3, 0, 0, 0, time.Local)
+	deployment, message := "load-orders/nightly", "FileNotFoundError: [Errno 2] No such file or directory: 'orders.csv'"
+	failed, slug := store.Failed, "cron-0-3"
+	ended := store.State{Type: failed, Name: "Failed", Message: message, Timestamp: start}
+	i := inspection{Run: store.Run{
+		ID: store.NewID(), Name: "indigo-mink", Deployment: &deployment, WorkPoolName: "etl", WorkQueueName: "default",
+		WorkerName: "vm-23386", ExpectedStartTime: start, ScheduledFor: &start, ScheduleSlug: &slug, Created: start.Add(-time.Hour), JobVariables: store.Values{},
+	}}
+	for _, name := range []string{"source", "top", "mode", "kind", "dry"} {
+		i.ParametersFrom = append(i.ParametersFrom, store.Parameter{Name: name, Value: json.RawMessage(`"orders.csv"`), From: store.FromDefault})
+	}
+	i.History = []store.Event{{Time: start, State: store.Scheduled, Name: "Scheduled", Who: "worker vm-23386"}}
+	for n := range attempts {
+		end, one := start.Add(time.Duration(n+1)*time.Second), 1
+		i.Attempts = append(i.Attempts, store.Attempt{
+			Attempt: n + 1, StartTime: end.Add(-time.Second), EndTime: &end, StateName: &ended.Name, ExitCode: &one,
+			Log: fmt.Sprintf("2026-12-01/run.%d.log", n+1),
+			Code: &store.Code{Content: strings.Repeat("40a84cec", 8), Folder: "/home/you/report",
+				Commit: strings.Repeat("40a84cec", 5), Branch: "main", Interpreter: "/home/you/report/.venv/bin/python3", PythonVersion: "3.11.7"},
+		})
+		i.History = append(i.History,
+			store.Event{Time: end.Add(-time.Second), State: store.Pending, Name: "Pending", Who: "worker vm-23386"},
+			store.Event{Time: end.Add(-time.Second), State: store.Running, Name: "Running", Who: "worker vm-23386"})
+		if n+1 < attempts {
+			i.History = append(i.History, store.Event{
+				Time: end, State: store.Scheduled, Name: store.NameAwaitingRetry, Who: "worker vm-23386",
+				Message: fmt.Sprintf("retry %d of %d, after: %s", n+1, attempts-1, message),
+			})
+			continue
+		}
+		i.History = append(i.History, store.Event{Time: end, State: failed, Name: "Failed", Who: "worker vm-23386", Message: message})
+		ended.Timestamp = end
+	}
+	i.State, i.Code = ended, i.Attempts[attempts-1].Code
+	for n := range tailLines {
+		i.LogTail = append(i.LogTail, fmt.Sprintf("line %d", n+1))
+	}
+	return i
+}
+
+// shownInspection is what inspect prints on a screen of 80 columns.
+func shownInspection(i inspection, terminal, brief bool, height int) string {
+	var out bytes.Buffer
+	a := &app{ctx: context.Background(), IO: &IO{
+		Out: &out, Err: &out, OutTerminal: terminal, Width: 80, Height: height,
+		Env: func(string) string { return "dumb" }, Clock: func() time.Time { return i.State.Timestamp.Add(5 * time.Hour) },
+	}}
+	a.showInspection(store.New("runnel.db"), i, brief)
+	return out.String()
+}
+
+// TestInspectFitsAScreen of 80 by 24 with the line that is typed next, however
+// often the run was retried; a higher one has more of the log.
+func TestInspectFitsAScreen(t *testing.T) {
+	for _, attempts := range []int{1, 2, 3, 4, 30} {
+		shown := shownInspection(retried(attempts), true, true, 24)
+		lines := strings.Split(strings.TrimSuffix(shown, "\n"), "\n")
+		if len(lines) > 23 {
+			t.Errorf("%d attempts: %d lines\n%s", attempts, len(lines), shown)
+		}
+		for _, line := range lines {
+			if width := ansi.StringWidth(line); width > 80 {
+				t.Errorf("%d attempts: %d columns: %s", attempts, width, line)
+			}
+		}
+		for _, want := range []string{"indigo-mink", "load-orders/nightly", "Failed since", "FileNotFoundError", "by the schedule cron-0-3",
+			fmt.Sprintf("attempt %d", attempts), "exit code 1", "Scheduled", "line 8"} {
+			if !strings.Contains(shown, want) {
+				t.Errorf("%d attempts: no %q\n%s", attempts, want, shown)
+			}
+		}
+	}
+	if shown := shownInspection(retried(4), true, true, 40); !strings.Contains(shown, "line 1\n") {
+		t.Errorf("a higher screen shows no more of the log\n%s", shown)
+	}
+}
+
+// TestInspectWideLeavesNothingOut, and neither does what is no terminal.
+func TestInspectWideLeavesNothingOut(t *testing.T) {
+	i := retried(4)
+	for _, terminal := range []bool{true, false} {
+		shown := shownInspection(i, terminal, false, 24)
+		for _, want := range []string{"attempt 1 ", "attempt 2 ", "attempt 3 ", "attempt 4 ", "retry 1 of 3", "retry 3 of 3", "run.4.log", "line 1\n", i.ID.String()} {
+			if !strings.Contains(shown, want) {
+				t.Errorf("terminal %v: no %q\n%s", terminal, want, shown)
+			}
+		}
+	}
+}
+
+// TestInspectOnAScreen is what a person sees of a run that was retried.
+func TestInspectOnAScreen(t *testing.T) {
+	i := retried(4)
+	i.ID = store.ID{}
+	golden := filepath.Join("..", "testdata", "screens", "inspect_retried.golden")
+	got := shownInspection(i, true, true, 24)
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil || got != string(want) {
+		t.Errorf("%v\n%s\nwant\n%s", err, got, want)
+	}
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"runnel/runner"
+	"runnel/store"
+)
+
+// An inspection on a terminal keeps to a screen: what repeats is told once, and
+// what a list or another command shows is left to that.
+
+// briefTail is how much of the log is shown at least: the end of a traceback.
+const briefTail = 4
+
+// briefLines of a text are shown, but of why the whole: it ends with what helps.
+const briefLines = 2
+
+// tailRoom is how many lines a screen has left for the log, below those and
+// above the line that is typed next.
+func (a *app) tailRoom(above []string) int {
+	room := a.Height - 1
+	for _, line := range above {
+		room -= 1 + max(0, ansi.StringWidth(line)-1)/a.Width
+	}
+	return min(max(briefTail, room), tailLines)
+}
+
+// briefPairs leaves out where the log is, and a start that was expected when
+// the history begins or at the tick; what names the run stands in one line, and
+// so does what took it.
+func (a *app) briefPairs(i inspection, pairs [][2]string) (kept [][2]string) {
+	r := i.Run
+	for _, p := range pairs {
+		name, text := p[0], p[1]
+		switch name {
+		case "run":
+			text += " (" + r.ID.String() + ")"
+		case "work queue":
+			text = strings.TrimSuffix(text+", worker "+r.WorkerName, ", worker ")
+		case "parameters":
+			text = a.layerLines(i.ParametersFrom)
+		case "code":
+			text = a.folded(briefCode(i.Code))
+		case "job variables", "result":
+			text = clip(text, a.Width-pairNames-2)
+		}
+		sawStart := r.ScheduledFor != nil || r.ExpectedStartTime.Sub(r.Created).Abs() < time.Second
+		if name == "id" || name == "worker" || name == "log" || name == "expected start" && sawStart {
+			continue
+		}
+		if lines := strings.Split(text, "\n"); len(lines) > briefLines && name != "why" {
+			last := clip(lines[briefLines-1]+" …", a.Width-pairNames-2)
+			text = strings.Join(append(lines[:briefLines-1], last), "\n")
+		}
+		kept = append(kept, [2]string{name, text})
+	}
+	return kept
+}
+
+// briefCode names the code that ran by its commit, or else by what was read.
+func briefCode(c *store.Code) string {
+	if c == nil {
+		return ""
+	}
+	text := "in " + clean(c.Folder)
+	switch {
+	case c.Commit != "":
+		text = "commit " + codeCell(c) + " " + text
+	case c.Content != "":
+		text = "content " + codeCell(c) + " " + text
+	}
+	if c.PythonVersion != "" {
+		text += ", Python " + clean(c.PythonVersion)
+	}
+	return text
+}
+
+// layerLines are the parameters, those of each layer together.
+func (a *app) layerLines(list []store.Parameter) string {
+	var layers, lines []string
+	of := map[string][]string{}
+	for _, p := range list {
+		layers = append(layers, p.From)
+		of[p.From] = append(of[p.From], p.Name+" = "+clip(clean(string(p.Value)), 60))
+	}
+	for _, from := range once(layers) {
+		note := strings.TrimSuffix(" ("+from+")", " ()")
+		lines = append(lines, a.folded(strings.Join(of[from], ", ")+note))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// sharedText is how several attempts that are over ended: each way once, and how long they took.
+func sharedText(list []store.Attempt, differ bool) string {
+	var ends, codes []string
+	var least, most time.Duration
+	for n, at := range list {
+		took := at.EndTime.Sub(at.StartTime)
+		if most = max(most, took); n == 0 || took < least {
+			least = took
+		}
+		end := *at.StateName
+		switch {
+		case at.ExitCode != nil:
+			end += fmt.Sprintf(" with exit code %d", *at.ExitCode)
+		case at.Signal != nil:
+			end += " with " + runner.SignalName(*at.Signal)
+		}
+		ends, codes = append(ends, end), append(codes, codeCell(at.Code))
+	}
+	text := strings.Join(once(ends), ", ") + " after " + duration(least)
+	if duration(most) != duration(least) {
+		text += " to " + duration(most)
+	}
+	if differ {
+		text += "; code " + strings.Join(once(codes), ", ")
+	}
+	return text
+}
+
+// once keeps each word where it comes first.
+func once(words []string) (kept []string) {
+	for _, word := range words {
+		if !slices.Contains(kept, word) {
+			kept = append(kept, word)
+		}
+	}
+	return kept
+}
