@@ -77,14 +77,15 @@ func (l list[T]) print(s *IO, f outputFlag) error {
 	for i, item := range l.items {
 		rows[i] = l.row(item)
 	}
+	columns := l.columns
 	if l.cut {
-		s.cutLast(l.columns, rows)
+		columns = s.cutLast(columns, rows)
 	}
 	if l.group == nil {
-		s.printTable(l.columns, rows)
+		s.printTable(columns, rows)
 		return nil
 	}
-	s.print("%s", strings.Join(l.grouped(s, s.tableLines(l.columns, rows)), "\n"))
+	s.print("%s", strings.Join(l.grouped(s, s.tableLines(columns, rows)), "\n"))
 	return nil
 }
 
@@ -181,13 +182,14 @@ func (s *IO) tableLines(columns []string, rows [][]string) []string {
 	return lines
 }
 
-// leastCut is what is shown of a last column, however narrow the terminal.
-const leastCut = 10
+// leastCut of a last column, as much as its heading, says something: less is left out.
+const leastCut = 8
 
-// cutLast keeps rows from wrapping on a terminal, if their last cells can.
-func (s *IO) cutLast(columns []string, rows [][]string) {
+// cutLast keeps rows from wrapping on a terminal, if their last cells can, and
+// gives the columns that are left.
+func (s *IO) cutLast(columns []string, rows [][]string) []string {
 	if !s.OutTerminal {
-		return
+		return columns
 	}
 	last, room := len(columns)-1, s.Width
 	for i, name := range columns[:last] {
@@ -197,9 +199,16 @@ func (s *IO) cutLast(columns []string, rows [][]string) {
 		}
 		room -= widest + 2
 	}
-	for _, row := range rows {
-		row[last] = ansi.Truncate(flat.Replace(row[last]), max(room, leastCut), "…")
+	if room < leastCut {
+		for i, row := range rows {
+			rows[i] = row[:last]
+		}
+		return columns[:last]
 	}
+	for _, row := range rows {
+		row[last] = ansi.Truncate(flat.Replace(row[last]), room, "…")
+	}
+	return columns
 }
 
 // pairs prints names and values, aligned, for inspect commands.
