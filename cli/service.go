@@ -54,7 +54,7 @@ func managerHere() (manager, error) {
 	}
 	return manager{}, &exitError{
 		code: exitRefused, message: "there is neither systemd nor launchd on " + runtime.GOOS,
-		hint: []string{"let what starts programs here start: runnel worker start --pool NAME"},
+		hint: []string{startElse},
 	}
 }
 
@@ -220,7 +220,9 @@ func (m manager) install(a *app, s service, file string) error {
 	if _, err := exec.LookPath(m.program); err != nil {
 		return noManager(m)
 	}
-	if _, err := os.Stat(file); err == nil {
+	_, err := os.Stat(file)
+	known := err == nil
+	if known {
 		_ = m.call(m.stop(s, file)[:1]) // one that does not run cannot be stopped
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // a manager's folder is read by others
@@ -230,8 +232,32 @@ func (m manager) install(a *app, s service, file string) error {
 	if err := os.WriteFile(file, []byte(m.text(s)), 0o644); err != nil { //nolint:gosec // see above
 		return permission(err, s)
 	}
-	return m.call(m.start(s, file))
+	start := m.start(s, file)
+	if err := m.call(start[:1]); err != nil {
+		if known {
+			return err
+		}
+		// A manager that does not read it will not start it: a file left behind
+		// would only look like a service.
+		return errors.Join(notTaken(err), os.Remove(file))
+	}
+	return m.call(start[1:])
 }
+
+// notTaken adds to a manager's own words what to do without it.
+func notTaken(err error) error {
+	var e *exitError
+	if errors.As(err, &e) {
+		e.hint = append(e.hint, "nothing was installed; "+startElse, printElse)
+	}
+	return err
+}
+
+// What keeps a worker running where no manager does.
+const (
+	startElse = "let what starts programs here start: runnel worker start --pool NAME"
+	printElse = "or take the description elsewhere: --print"
+)
 
 // call runs the manager's program once for each list of arguments.
 func (m manager) call(calls [][]string) error {
@@ -250,10 +276,7 @@ func (m manager) call(calls [][]string) error {
 func noManager(m manager) error {
 	return &exitError{
 		code: exitRefused, message: "there is no " + m.program + " here to start services with",
-		hint: []string{
-			"let what starts programs here start: runnel worker start --pool NAME",
-			"or take the description elsewhere: --print",
-		},
+		hint: []string{startElse, printElse},
 	}
 }
 
@@ -306,6 +329,10 @@ func (c workerUninstallCmd) Run(a *app) error {
 		return noManager(m)
 	}
 	if err := m.call(m.stop(s, file)[:1]); err != nil {
+		var e *exitError
+		if errors.As(err, &e) {
+			e.hint = append(e.hint, "where "+m.program+" runs nothing, take it away by hand: rm "+store.Quote(file))
+		}
 		return err
 	}
 	if err := os.Remove(file); err != nil {

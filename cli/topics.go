@@ -88,7 +88,7 @@ var environment = [][2]string{
 	{"NO_COLOR", "No colour, as --no-color. Nor is there any with TERM=dumb, or off a terminal."},
 	{"ACCESSIBLE", "Questions one below the other, for screen readers."},
 	{"TZ", "The zone in which times are shown. They are kept in UTC."},
-	{"COLUMNS", "How wide to print, where the terminal does not say."},
+	{"COLUMNS", "How wide to print; it goes before what the terminal says."},
 	{"VIRTUAL_ENV", "The interpreter of a deployment that names none; then CONDA_PREFIX, unless CONDA_DEFAULT_ENV is base, .venv and venv of the project, python3 on PATH."},
 	{"XDG_CONFIG_HOME", "Where your own services lie (worker install), else ~/.config."},
 }
