@@ -36,8 +36,10 @@ func retried(attempts int) inspection {
 		i.Attempts = append(i.Attempts, store.Attempt{
 			Attempt: n + 1, StartTime: end.Add(-time.Second), EndTime: &end, StateName: &ended.Name, ExitCode: &one,
 			Log: fmt.Sprintf("2026-12-01/run.%d.log", n+1),
-			Code: &store.Code{Content: strings.Repeat("40a84cec", 8), Folder: "/home/you/report",
-				Commit: strings.Repeat("40a84cec", 5), Branch: "main", Interpreter: "/home/you/report/.venv/bin/python3", PythonVersion: "3.11.7"},
+			Code: &store.Code{
+				Content: strings.Repeat("40a84cec", 8), Folder: "/home/you/report",
+				Commit: strings.Repeat("40a84cec", 5), Branch: "main", Interpreter: "/home/you/report/.venv/bin/python3", PythonVersion: "3.11.7",
+			},
 		})
 		i.History = append(i.History,
 			store.Event{Time: end.Add(-time.Second), State: store.Pending, Name: "Pending", Who: "worker vm-23386"},
@@ -84,8 +86,10 @@ func TestInspectFitsAScreen(t *testing.T) {
 				t.Errorf("%d attempts: %d columns: %s", attempts, width, line)
 			}
 		}
-		for _, want := range []string{"indigo-mink", "load-orders/nightly", "Failed since", "FileNotFoundError", "by the schedule cron-0-3",
-			fmt.Sprintf("attempt %d", attempts), "exit code 1", "Scheduled", "line 8"} {
+		for _, want := range []string{
+			"indigo-mink", "load-orders/nightly", "Failed since", "FileNotFoundError", "by the schedule cron-0-3",
+			fmt.Sprintf("attempt %d", attempts), "exit code 1", "Scheduled", "line 8",
+		} {
 			if !strings.Contains(shown, want) {
 				t.Errorf("%d attempts: no %q\n%s", attempts, want, shown)
 			}
