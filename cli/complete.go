@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -39,18 +40,39 @@ func (a *app) candidates(words []string) []candidate {
 	if len(words) == 0 {
 		words = []string{""}
 	}
-	p := &position{app: a, node: a.model(words)}
-	last := len(words) - 1
-	for _, word := range words[:last] {
-		p.pass(word)
-	}
 	var fitting []candidate
-	for _, c := range p.options(words[last]) {
+	last := len(words) - 1
+	for _, c := range a.allCandidates(words) {
 		if strings.HasPrefix(c.word, words[last]) {
 			fitting = append(fitting, c)
 		}
 	}
 	return fitting
+}
+
+// allCandidates are those that fit, and perhaps others.
+func (a *app) allCandidates(words []string) []candidate {
+	last := len(words) - 1
+	if last == 0 && !strings.HasPrefix(words[0], "-") {
+		return commands()
+	}
+	p := &position{app: a, node: a.model(words), set: map[string][]string{}}
+	for _, word := range words[:last] {
+		p.pass(word)
+	}
+	return p.options(words[last])
+}
+
+// commands are those of the grammar's top. To read their tags takes a third of
+// the time of building the grammar below them.
+func commands() (list []candidate) {
+	for field := range reflect.TypeFor[grammar]().Fields() {
+		if _, is := field.Tag.Lookup("cmd"); is {
+			names := commandNames(field)
+			list = append(list, candidate{names[len(names)-1], field.Tag.Get("help")})
+		}
+	}
+	return list
 }
 
 // model is the grammar that the words are of, cut down to their command where
@@ -73,9 +95,10 @@ func (a *app) model(words []string) *kong.Node {
 type position struct {
 	*app
 	node    *kong.Node
-	flag    *kong.Flag // whose value comes next
-	given   int        // positional arguments
-	literal bool       // after --
+	flag    *kong.Flag          // whose value comes next
+	given   []string            // positional arguments
+	set     map[string][]string // what flags were given, by their full names
+	literal bool                // after --
 }
 
 // pass goes past a word.
@@ -85,7 +108,7 @@ func (p *position) pass(word string) {
 		p.remember(p.flag, word)
 		p.flag = nil
 	case p.literal:
-		p.given++
+		p.given = append(p.given, word)
 	case word == "--":
 		p.literal = true
 	case strings.HasPrefix(word, "-") && len(word) > 1:
@@ -100,15 +123,16 @@ func (p *position) pass(word string) {
 		}
 	default:
 		if child := p.child(word); child != nil {
-			p.node, p.given = child, 0
+			p.node, p.given = child, nil
 		} else {
-			p.given++
+			p.given = append(p.given, word)
 		}
 	}
 }
 
-// remember takes the database that the line names.
+// remember keeps what a flag was given, and takes the database that one names.
 func (p *position) remember(flag *kong.Flag, value string) {
+	p.set[flag.Name] = append(p.set[flag.Name], value)
 	if flag.Name == "db" {
 		p.path = value
 	}
@@ -170,7 +194,7 @@ func (p *position) options(typed string) (list []candidate) {
 		return list
 	}
 	if len(p.node.Children) > 0 {
-		if p.given > 0 { // a command that there is not
+		if len(p.given) > 0 { // a command that there is not
 			return nil
 		}
 		for _, child := range p.node.Children {
@@ -189,84 +213,11 @@ func (p *position) argument(typed string) []candidate {
 	if len(arguments) == 0 {
 		return nil
 	}
-	n := min(p.given, len(arguments)-1)
-	if p.given > n && !arguments[n].IsCumulative() {
+	n := min(len(p.given), len(arguments)-1)
+	if len(p.given) > n && !arguments[n].IsCumulative() {
 		return nil
 	}
 	return p.values(arguments[n], typed)
-}
-
-// namesOf says what a flag or an argument of this name names.
-var namesOf = map[string][]string{
-	"deployment": {store.DeploymentNames},
-	"target":     {store.DeploymentNames},
-	"what":       {store.RunNames, store.DeploymentNames, store.PoolNames},
-	"run":        {store.RunNames, store.DeploymentNames},
-	"runs":       {store.RunNames, store.DeploymentNames},
-	"after":      {store.RunNames},
-	"flow":       {store.FlowNames},
-	"pool":       {store.PoolNames},
-	"work-pool":  {store.PoolNames},
-	"queue":      {store.QueueNames},
-	"work-queue": {store.QueueNames},
-	"worker":     {store.WorkerNames},
-}
-
-// values are the words that a flag or an argument takes, as far as they can be
-// told: of a list, of the database, or none.
-func (p *position) values(v *kong.Value, typed string) (list []candidate) {
-	if words := enumOf(v); len(words) > 0 {
-		for _, word := range words {
-			list = append(list, candidate{word, ""})
-		}
-		return list
-	}
-	switch v.Name {
-	case "state":
-		return stateCandidates()
-	case "level":
-		return []candidate{{"debug", ""}, {"info", ""}, {"warning", ""}, {"error", ""}, {"critical", ""}}
-	}
-	kinds := namesOf[v.Name]
-	if v.Name == "name" && len(p.node.Positional) > 0 && p.node.Parent != nil && strings.HasPrefix(p.node.Parent.Name, "work-") {
-		kinds = []string{strings.TrimPrefix(p.node.Parent.Name, "work-")} // `work-pool inspect NAME`
-	}
-	if len(kinds) == 0 {
-		return nil
-	}
-	s := p.readable()
-	if s == nil {
-		return nil
-	}
-	for _, kind := range kinds {
-		names, err := s.Names(p.ctx, kind, typed)
-		if err != nil {
-			return nil
-		}
-		for _, n := range names {
-			list = append(list, candidate{n.Name, n.Note})
-		}
-	}
-	return list
-}
-
-func enumOf(v *kong.Value) (words []string) {
-	for word := range strings.SplitSeq(v.Enum, ",") {
-		if word = strings.TrimSpace(word); word != "" {
-			words = append(words, word)
-		}
-	}
-	return words
-}
-
-func stateCandidates() (list []candidate) {
-	for _, t := range store.StateTypes {
-		list = append(list, candidate{store.NewState(t, "").Name, ""})
-	}
-	for _, name := range []string{store.NameLate, store.NameAwaitingRetry, store.NameTimedOut} {
-		list = append(list, candidate{name, ""})
-	}
-	return list
 }
 
 // readable is the database, nil where there is none: completing makes nothing.

@@ -27,6 +27,17 @@ func TestSplitLine(t *testing.T) {
 	}
 }
 
+// TestTheCommandsThatAreOffered are those of the grammar, with its words.
+func TestTheCommandsThatAreOffered(t *testing.T) {
+	var want []candidate
+	for _, child := range (&app{}).model(nil).Children {
+		want = append(want, candidate{child.Name, child.Help})
+	}
+	if got := commands(); !slices.Equal(got, want) {
+		t.Errorf("%v\nwant %v", got, want)
+	}
+}
+
 // FuzzComplete: whatever stands on a line, completing it ends well, and what it
 // offers goes on from what was typed.
 func FuzzComplete(f *testing.F) {

@@ -16,8 +16,8 @@ type completionCmd struct {
 
 // Help ends with examples.
 func (completionCmd) Help() string {
-	return "Prints what makes a shell complete commands, flags, and the names of deployments, work pools, queues " +
-		"and runs. For every new shell:\n\n" +
+	return "Prints what makes a shell complete commands, flags, the names of deployments, work pools, queues, " +
+		"schedules and runs, and the parameters of a deployment with their values. For every new shell:\n\n" +
 		"in bash, in ~/.bashrc, and in zsh, in ~/.zshrc: eval \"$(runnel completion bash)\", or zsh;\n\n" +
 		"in fish: runnel completion fish > ~/.config/fish/completions/runnel.fish\n\n" +
 		"Examples:\n  runnel completion bash\n  runnel completion fish"

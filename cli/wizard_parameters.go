@@ -208,7 +208,7 @@ type property struct {
 
 // askParameter asks for one value, as a flag takes it.
 func (w *wizard) askParameter(name, suffix, preset string) (string, error) {
-	p := w.propertyOf(name)
+	p := propertyOf(w.schema, name)
 	q := question{title: "Value of " + name + suffix, value: preset}
 	if p.Description != "" {
 		q.notes = append(q.notes, p.Description)
@@ -241,14 +241,14 @@ func (w *wizard) checkParameter(name, text string) error {
 }
 
 // propertyOf reads a parameter's schema, that of a class it refers to included.
-func (w *wizard) propertyOf(name string) (p property) {
+func propertyOf(schema store.ParameterSchema, name string) (p property) {
 	// A schema of another shape has none of these, and is asked for as text.
-	_ = json.Unmarshal(w.schema.Properties[name], &p)
+	_ = json.Unmarshal(schema.Properties[name], &p)
 	if p.Ref == "" {
 		return p
 	}
 	var defs map[string]json.RawMessage
-	if json.Unmarshal(w.schema.Defs, &defs) == nil {
+	if json.Unmarshal(schema.Defs, &defs) == nil {
 		_ = json.Unmarshal(defs[strings.TrimPrefix(p.Ref, "#/$defs/")], &p)
 	}
 	return p

@@ -8,6 +8,7 @@ const (
 	FlowNames       = "flow"
 	PoolNames       = "pool"
 	QueueNames      = "queue"
+	QueuePaths      = "pool/queue"
 	RunNames        = "run"
 	WorkerNames     = "worker"
 )
@@ -41,6 +42,13 @@ var nameQueries = map[string]string{
 		  FROM work_queue
 		 WHERE substr(name, 1, length(?1)) = ?1
 		 ORDER BY 1
+		 LIMIT ?2`,
+	QueuePaths: `
+		SELECT p.name || '/' || q.name, iif(q.is_paused, 'paused', '')
+		  FROM work_queue q
+		  JOIN work_pool p ON p.id = q.work_pool_id
+		 WHERE substr(p.name || '/' || q.name, 1, length(?1)) = ?1
+		 ORDER BY p.name, q.priority
 		 LIMIT ?2`,
 	// Of so many runs somebody means one of the newest.
 	RunNames: `

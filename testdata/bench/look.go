@@ -90,6 +90,9 @@ func (b *bench) completion(db string) error {
 		{"complete", "zsh", "why", ""},
 		{"complete", "zsh", "flow-run", "inspect", ""},
 		{"complete", "zsh", "worker", "start", "--pool", ""},
+		{"complete", "zsh", "work-queue", "inspect", ""},
+		{"complete", "zsh", "run", "bench/true", "-p", ""},
+		{"complete", "zsh", "deployment", "schedule", "pause", "bench/true", ""},
 		{"complete", "zsh", "deployment", "schedule", "update", "--"},
 	} {
 		times, err := b.turns(b.rounds(20, 8), withDB(words...), withDB("version"))
