@@ -87,7 +87,7 @@ func (c poolLsCmd) Run(a *app) error {
 	return list[store.WorkPool]{
 		items:   pools,
 		name:    func(p store.WorkPool) string { return p.Name },
-		columns: []string{"Name", "Type", "Status", "ID", "Concurrency Limit", "Workers", "Late"},
+		columns: []string{"Name", "Type", "Status", "ID", "Limit", "Workers", "Late"},
 		row: func(p store.WorkPool) []string {
 			return []string{
 				p.Name, p.Type, statusText(p.Status), p.ID.Short(), limitText(p.ConcurrencyLimit),

@@ -95,7 +95,7 @@ func (c queueLsCmd) Run(a *app) error {
 	return list[store.WorkQueue]{
 		items:   queues,
 		name:    func(q store.WorkQueue) string { return q.WorkPoolName + "/" + q.Name },
-		columns: []string{"Pool", "Name", "Priority", "Status", "Concurrency Limit", "Last Polled", "Late", "Healthy"},
+		columns: []string{"Pool", "Name", "Priority", "Status", "Limit", "Last Polled", "Late", "Healthy"},
 		row: func(q store.WorkQueue) []string {
 			polled := "never"
 			if q.LastPolled != nil {

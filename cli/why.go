@@ -318,7 +318,7 @@ func (a *app) waitText(r store.Run, w store.Wait) string {
 		return fmt.Sprintf("no worker polls the queue %q of %q; start one: runnel worker start --pool %s", r.WorkQueueName, r.WorkPoolName, r.WorkPoolName)
 	case store.WaitPoolLimit, store.WaitQueueLimit, store.WaitDeploymentLimit, store.WaitWorkerLimit:
 		if w.Limit == 0 {
-			return fmt.Sprintf("the limit of 0 on %s %q lets nothing start: raise it", w.For, w.Name)
+			return fmt.Sprintf("the limit of 0 on %s %q lets nothing start: %s --no-concurrency-limit", w.For, w.Name, changeLimit(w, r.WorkPoolName))
 		}
 		return fmt.Sprintf("the limit of %d on %s %q is reached: it waits for a run to end", w.Limit, w.For, w.Name)
 	}

@@ -152,11 +152,16 @@ func startWorker(p store.WorkPool, q queueLook) string {
 	return command
 }
 
-func (a *app) limitText(p store.WorkPool, q queueLook) string {
-	change := "runnel work-pool update " + p.Name
-	if q.wait.For == store.WaitQueueLimit {
-		change = "runnel work-queue update " + p.Name + "/" + q.WorkQueue.Name
+// changeLimit begins the command that changes the limit of a pool or a queue.
+func changeLimit(w store.Wait, pool string) string {
+	if w.For == store.WaitQueueLimit {
+		return "runnel work-queue update " + pool + "/" + w.Name
 	}
+	return "runnel work-pool update " + pool
+}
+
+func (a *app) limitText(p store.WorkPool, q queueLook) string {
+	change := changeLimit(q.wait, p.Name)
 	if q.wait.Limit == 0 {
 		return fmt.Sprintf("nothing starts, since the limit on %s %q is 0: %s --no-concurrency-limit", q.wait.For, q.wait.Name, change)
 	}
