@@ -51,7 +51,7 @@ func (c deploymentLsCmd) Run(a *app) error {
 	return list[deploymentRow]{
 		items:   rows,
 		name:    func(d deploymentRow) string { return d.FullName },
-		columns: []string{"Name", "Work Pool", "Worker", "Next", "Last"},
+		columns: []string{"Name", "Work Pool", "Worker", "Next", "Last, Ago"},
 		row: func(d deploymentRow) []string {
 			return []string{d.FullName, orDash(d.WorkPoolName), onlineText(d.Workers), a.nextColumn(d), a.lastColumn(d)}
 		},

@@ -199,7 +199,8 @@ func (c flowRunLogsCmd) read(a *app, s *store.Store, run store.Run, lines *logLi
 		a.say("attempt %d of %d; an earlier one: --attempt %d", attempt.Attempt, attempt.Attempt, attempt.Attempt-1)
 	}
 	path := s.LogPath(attempt.Log)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	written, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
 		return &exitError{code: exitNotFound, message: "the log is gone: " + path}
 	}
 	switch {
@@ -208,6 +209,9 @@ func (c flowRunLogsCmd) read(a *app, s *store.Store, run store.Run, lines *logLi
 		return nil
 	case c.Raw:
 		return errors.Join(runner.CopyRaw(a.Out, path, "stdout"), runner.CopyRaw(a.Err, path, "stderr"))
+	}
+	if err == nil && written.Size() == 0 {
+		a.say("%s has printed nothing", run.Name)
 	}
 	w := watcher{app: a, store: s, out: logPrinter{w: a.Out, terminal: a.OutTerminal}, lines: lines, tail: int(c.Tail)}
 	w.begin(attempt.Attempt)

@@ -118,7 +118,7 @@ func TestDeploymentListFitsATerminal(t *testing.T) {
 	h.run("deploy report.sh -n nightly -p my-process-pool --cron @daily")
 	h.run("deploy report.sh -n hourly -p my-process-pool --cron @hourly --paused")
 	out := h.run("deployment ls")
-	want := `Name                   Work Pool        Worker  Next       Last
+	want := `Name                   Work Pool        Worker  Next       Last, Ago
 folder-report/hourly   my-process-pool  none    paused     -
 folder-report/nightly  my-process-pool  none    in 1h 00m  -
 `

@@ -83,11 +83,11 @@ func (c whyCmd) reason(a *app, s *store.Store) (reason, error) {
 		e.hint = []string{"see what there is: runnel status"}
 		return reason{}, e
 	}
-	finders := []func(*store.Store, string) (reason, error){a.runReason, a.deploymentReason, a.poolReason}
+	kinds, finders := "run, deployment or work pool", []func(*store.Store, string) (reason, error){a.runReason, a.deploymentReason, a.poolReason}
 	if strings.Contains(c.Target, "/") {
-		finders = []func(*store.Store, string) (reason, error){a.deploymentReason, a.queueReason}
+		kinds, finders = "deployment or work queue", []func(*store.Store, string) (reason, error){a.deploymentReason, a.queueReason}
 	}
-	e := &store.Error{Code: store.NotFound, Message: fmt.Sprintf("no run, deployment or work pool %q", c.Target)}
+	e := &store.Error{Code: store.NotFound, Message: fmt.Sprintf("no %s %q", kinds, c.Target)}
 	for _, find := range finders {
 		r, err := find(s, c.Target)
 		if !isNotFound(err) {
