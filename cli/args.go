@@ -130,6 +130,7 @@ var translations = []struct {
 	say     func(e *exitError, node *kong.Node, found []string)
 }{
 	{lazily(`^unexpected argument (.*)$`), unexpectedArgument},
+	{lazily(`^unknown flag --(retries|retry-delay|retry-jitter)$`), deploysOwn},
 	{lazily(`^expected (one of )?"`), somethingMissing},
 	{lazily(`^missing flags: --([^=]+)=(.*)$`), func(e *exitError, _ *kong.Node, found []string) {
 		e.message = fmt.Sprintf("--%s %s is missing", found[1], found[2])
@@ -155,6 +156,13 @@ var translations = []struct {
 		e.message = found[1] + ": its value is missing"
 		e.hint = append(e.hint, "a value that begins with - is given as "+found[1]+"=-…")
 	}},
+}
+
+// deploysOwn are flags of deploy that a deployment's update has not.
+func deploysOwn(e *exitError, node *kong.Node, found []string) {
+	if commandPath(node) == "runnel deployment update" {
+		e.hint = []string{"deploy changes that: runnel deploy ENTRYPOINT -n NAME --" + found[1] + " …"}
+	}
 }
 
 // unexpectedArgument is a word too many, or a command that there is not.

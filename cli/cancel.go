@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"os"
 	"os/signal"
 	"slices"
@@ -156,7 +156,7 @@ func (c flowRunCancelCmd) gone(a *app, s *store.Store, id store.ID, until contex
 		a.say("waiting for what is left of %s to end (Ctrl-C ends the waiting, not the cancel)", id.Short())
 	})
 	defer said.Stop()
-	run, err := watcher{app: a, store: s, out: logPrinter{w: io.Discard}, until: until}.follow(id)
+	run, err := watcher{app: a, store: s, after: math.MaxInt, until: until}.follow(id) // no attempt's log
 	var e *exitError
 	if errors.As(err, &e) && e.code == exitInterrupted {
 		e.message = fmt.Sprintf("stopped waiting; %s is %s", run.Name, run.State.Name)
