@@ -113,6 +113,20 @@ func TestInspectWideLeavesNothingOut(t *testing.T) {
 	}
 }
 
+// TestInspectSaysWhyOnce: the message of a run that awaits its retry is in why.
+func TestInspectSaysWhyOnce(t *testing.T) {
+	i := retried(1)
+	i.State = store.State{Type: store.Scheduled, Name: store.NameAwaitingRetry, Message: "retry 1 of 2, after: no such file", Timestamp: i.State.Timestamp}
+	i.Why = "waits for its time; " + i.State.Message
+	if shown := shownInspection(i, true, true, 24); strings.Count(shown, "retry 1 of 2") != 1 {
+		t.Errorf("not once\n%s", shown)
+	}
+	i.Why = "waits for its time"
+	if shown := shownInspection(i, true, true, 24); strings.Count(shown, "retry 1 of 2") != 1 {
+		t.Errorf("not where only the message has it\n%s", shown)
+	}
+}
+
 // TestInspectOnAScreen is what a person sees of a run that was retried.
 func TestInspectOnAScreen(t *testing.T) {
 	i := retried(4)

@@ -50,6 +50,9 @@ func (a *app) briefPairs(i inspection, pairs [][2]string) (kept [][2]string) {
 		case "job variables", "result":
 			text = clip(text, a.Width-pairNames-2)
 		}
+		if name == "message" && !r.State.Type.Terminal() && strings.Contains(i.Why, clean(r.State.Message)) {
+			continue // why says it
+		}
 		sawStart := r.ScheduledFor != nil || r.ExpectedStartTime.Sub(r.Created).Abs() < time.Second
 		if name == "id" || name == "worker" || name == "log" || name == "expected start" && sawStart {
 			continue

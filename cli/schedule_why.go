@@ -42,7 +42,7 @@ func (a *app) timedReason(s *store.Store, d store.Deployment, r store.Run) (reas
 	if obstacle != "" {
 		obstacle = "; as it stands it will not start then: " + obstacle
 	}
-	return reason{State: &r.State, Why: why + obstacle}, err
+	return reason{ID: r.ID, State: &r.State, Why: why + obstacle}, err
 }
 
 // obstacle is what would hold a run today if its time had come, and goes on

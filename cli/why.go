@@ -34,6 +34,8 @@ type reason struct {
 	State   *store.State `json:"state"` // of a run; of a deployment, of the run that waits
 	Why     string       `json:"why"`
 	LastRun *reason      `json:"last_run"` // of a deployment, where it has one
+
+	told bool // of a last run: it is the one that waits
 }
 
 // The kinds of what why explains.
@@ -61,7 +63,7 @@ func (c whyCmd) Run(a *app) error {
 	}
 	last := r
 	a.print("%s: %s", r.Name, r.Why)
-	if r.LastRun != nil {
+	if r.LastRun != nil && !r.LastRun.told {
 		last = *r.LastRun
 		a.print("%s: %s", last.Name, last.Why)
 	}
@@ -143,12 +145,14 @@ func (a *app) deploymentReason(s *store.Store, name string) (reason, error) {
 	if err != nil {
 		return reason{}, err
 	}
+	waits := next.ID
 	next.Kind, next.ID, next.Name = kindDeployment, d.ID, d.FullName
 	run, found, err := s.LastRun(a.ctx, d.ID)
 	if err != nil || !found {
 		return next, err
 	}
 	last, err := a.reasonOf(s, run)
+	last.told = run.ID == waits
 	next.LastRun = &last
 	return next, err
 }
