@@ -28,7 +28,7 @@ type doctorCmd struct {
 // Help ends with examples.
 func (doctorCmd) Help() string {
 	return "Looks at all that runnel needs, changes nothing, and says what to do. It ends with 1 where something " +
-		"is red.\n\nExamples:\n  runnel doctor\n  runnel doctor --jq .[].mend"
+		"is red.\n\nExamples:\n  runnel doctor\n  runnel doctor --jq '.[].mend'"
 }
 
 // doctor collects what the checks say.

@@ -57,7 +57,8 @@ func (c flowRunLsCmd) frame(a *app, p store.RunPage) []string {
 	for i, r := range shown {
 		rows[i] = a.runRow(r)
 	}
-	lines := a.tableLines(runColumns, rows)
+	columns := a.cutLast(runColumns, rows)
+	lines := a.tableLines(columns, rows)
 	total := matches(p)
 	if c.Limit == 0 {
 		total = count(len(p.Runs))

@@ -111,7 +111,11 @@ func TestHelpExamplesParse(t *testing.T) {
 			count++
 			words, _, _ = strings.Cut(words, " > ")
 			words, _, _ = strings.Cut(words, " && ")
-			if _, err := (&app{IO: &IO{}}).parse(&grammar{}, rewrite(strings.Fields(words)), kong.Name("runnel")); err != nil {
+			if _, jq, has := strings.Cut(words, "--jq "); has && strings.Contains(jq, "[") && jq[0] != '\'' {
+				t.Errorf("%s --help shows %q: zsh takes [ for a pattern, where it is not quoted", command, line)
+			}
+			args, _, _ := splitLine(words + " ")
+			if _, err := (&app{IO: &IO{}}).parse(&grammar{}, rewrite(args), kong.Name("runnel")); err != nil {
 				t.Errorf("%s --help shows %q: %v", command, line, err)
 			}
 		}

@@ -27,8 +27,10 @@ func retried(attempts int) inspection {
 		ID: store.NewID(), Name: "indigo-mink", Deployment: &deployment, WorkPoolName: "etl", WorkQueueName: "default",
 		WorkerName: "vm-23386", ExpectedStartTime: start, ScheduledFor: &start, ScheduleSlug: &slug, Created: start.Add(-time.Hour), JobVariables: store.Values{},
 	}}
-	for _, name := range []string{"source", "top", "mode", "kind", "dry"} {
-		i.ParametersFrom = append(i.ParametersFrom, store.Parameter{Name: name, Value: json.RawMessage(`"orders.csv"`), From: store.FromDefault})
+	i.ParametersFrom = []store.Parameter{
+		{Name: "source", Value: json.RawMessage(`"orders.csv"`), From: "schedule"},
+		{Name: "top", Value: json.RawMessage(`10`), From: store.FromDefault},
+		{Name: "mode", Value: json.RawMessage(`"fast"`), From: store.FromDefault},
 	}
 	i.History = []store.Event{{Time: start, State: store.Scheduled, Name: "Scheduled", Who: "worker vm-23386"}}
 	for n := range attempts {
@@ -55,8 +57,14 @@ func retried(attempts int) inspection {
 		ended.Timestamp = end
 	}
 	i.State, i.Code = ended, i.Attempts[attempts-1].Code
-	for n := range tailLines {
-		i.LogTail = append(i.LogTail, fmt.Sprintf("line %d", n+1))
+	i.LogTail = []string{
+		"03:00:03.201 | INFO    | Flow run 'indigo-mink' - loads the night",
+		"03:00:03.202 | INFO    | Flow run 'indigo-mink' - reading orders.csv",
+		"Traceback (most recent call last):",
+		`  File "/home/you/report/etl.py", line 14, in load_orders`,
+		"    with open(source) as f:",
+		"         ^^^^^^^^^^^^",
+		message,
 	}
 	return i
 }
@@ -88,14 +96,14 @@ func TestInspectFitsAScreen(t *testing.T) {
 		}
 		for _, want := range []string{
 			"indigo-mink", "load-orders/nightly", "Failed since", "FileNotFoundError", "by the schedule cron-0-3",
-			fmt.Sprintf("attempt %d", attempts), "exit code 1", "Scheduled", "line 8",
+			fmt.Sprintf("attempt %d", attempts), "exit code 1", "Scheduled", "\n  FileNotFoundError",
 		} {
 			if !strings.Contains(shown, want) {
 				t.Errorf("%d attempts: no %q\n%s", attempts, want, shown)
 			}
 		}
 	}
-	if shown := shownInspection(retried(4), true, true, 40); !strings.Contains(shown, "line 1\n") {
+	if shown := shownInspection(retried(4), true, true, 40); !strings.Contains(shown, "loads the night\n") {
 		t.Errorf("a higher screen shows no more of the log\n%s", shown)
 	}
 }
@@ -105,7 +113,7 @@ func TestInspectWideLeavesNothingOut(t *testing.T) {
 	i := retried(4)
 	for _, terminal := range []bool{true, false} {
 		shown := shownInspection(i, terminal, false, 24)
-		for _, want := range []string{"attempt 1 ", "attempt 2 ", "attempt 3 ", "attempt 4 ", "retry 1 of 3", "retry 3 of 3", "run.4.log", "line 1\n", i.ID.String()} {
+		for _, want := range []string{"attempt 1 ", "attempt 2 ", "attempt 3 ", "attempt 4 ", "retry 1 of 3", "retry 3 of 3", "run.4.log", "loads the night\n", i.ID.String()} {
 			if !strings.Contains(shown, want) {
 				t.Errorf("terminal %v: no %q\n%s", terminal, want, shown)
 			}
@@ -130,7 +138,7 @@ func TestInspectSaysWhyOnce(t *testing.T) {
 // TestInspectOnAScreen is what a person sees of a run that was retried.
 func TestInspectOnAScreen(t *testing.T) {
 	i := retried(4)
-	i.ID = store.ID{}
+	i.ID, _ = store.ParseID("01a209ae-448e-73a8-be87-38671ca3b8ae")
 	golden := filepath.Join("..", "testdata", "screens", "inspect_retried.golden")
 	got := shownInspection(i, true, true, 24)
 	if *update {
@@ -141,5 +149,9 @@ func TestInspectOnAScreen(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	if err != nil || got != string(want) {
 		t.Errorf("%v\n%s\nwant\n%s", err, got, want)
+	}
+	const page = "../docs/finding.md"
+	if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), "\n```text\n"+got+"```\n") {
+		t.Errorf("%s does not show it: %v", page, err)
 	}
 }

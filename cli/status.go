@@ -21,7 +21,7 @@ func (statusCmd) Help() string {
 	return "On one screen of 80 by 24: the work pools and what they hold, the last 30 runs of each deployment, and what failed " +
 		"within a day. Of more than fits, deployments whose last run failed come first. -o json has all; " +
 		"-o name the ids of what failed.\n\n" +
-		"Examples:\n  runnel status\n  runnel status -o name\n  runnel status --jq .work_pools[].late"
+		"Examples:\n  runnel status\n  runnel status -o name\n  runnel status --jq '.work_pools[].late'"
 }
 
 // overview is what status -o json prints.
