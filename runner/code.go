@@ -116,7 +116,7 @@ func (a *attempt) codeAtEnd(o Outcome) *store.Code {
 	if a.clone == nil { // else all of it was written just before
 		since = since.Add(-fileTick)
 	}
-	contents(&code, a.root(), append([]string{a.job.File}, o.Modules...), since)
+	a.slot.sums.contents(&code, a.root(), append([]string{a.job.File}, o.Modules...), since)
 	return &code
 }
 
@@ -129,7 +129,7 @@ func adoptedCode(job Job, o Outcome) *store.Code {
 	}
 	code := job.Code
 	code.PythonVersion = o.Python
-	contents(&code, root, append([]string{job.File}, o.Modules...), job.Started.Add(-fileTick))
+	fileSums{}.contents(&code, root, append([]string{job.File}, o.Modules...), job.Started.Add(-fileTick))
 	return &code
 }
 
@@ -175,14 +175,23 @@ const (
 	fileDigits = 16
 )
 
+// fileSums are the hashes of files that were read, by path: most runs of a slot
+// run the same files.
+type fileSums map[string]fileSum
+
+type fileSum struct {
+	version fileVersion
+	sum     string
+}
+
 // contents hashes the files of a run, as they are now.
-func contents(code *store.Code, root string, files []string, since time.Time) {
+func (f fileSums) contents(code *store.Code, root string, files []string, since time.Time) {
 	sums := map[string]string{}
 	for _, file := range files[:min(len(files), maxHashed)] {
 		if file == "" || sums[file] != "" {
 			continue
 		}
-		sum, written, err := hashFile(inFolderOf(root, file))
+		sum, written, err := f.hash(inFolderOf(root, file))
 		if err != nil {
 			continue
 		}
@@ -206,19 +215,44 @@ func contents(code *store.Code, root string, files []string, since time.Time) {
 	}
 }
 
-func hashFile(path string) (sum string, written time.Time, err error) {
+// hash reads a file, unless it is still what was read before.
+func (f fileSums) hash(path string) (sum string, written time.Time, err error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return "", written, fmt.Errorf("%s is no file: %w", path, err)
+	}
+	if version, known := versionOf(info); known {
+		if read := f[path]; read.version == version {
+			return read.sum, info.ModTime(), nil
+		}
+	}
+	return f.read(path)
+}
+
+// read hashes a file. What was written in the instant before is not remembered: a
+// write in the same one leaves the file's times as they are.
+func (f fileSums) read(path string) (sum string, written time.Time, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", written, err
 	}
 	defer file.Close() //nolint:errcheck // only read
 	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return "", written, fmt.Errorf("%s is no file: %w", path, err)
+	if err != nil {
+		return "", written, err
 	}
+	version, known := versionOf(info)
+	known = known && time.Since(version.changed()) > fileTick
 	hash := sha256.New()
 	if _, err := io.Copy(hash, io.LimitReader(file, maxHashedSize)); err != nil {
 		return "", written, err
 	}
-	return hex.EncodeToString(hash.Sum(nil)), info.ModTime(), nil
+	sum = hex.EncodeToString(hash.Sum(nil))
+	if len(f) >= maxHashed {
+		clear(f)
+	}
+	if delete(f, path); known {
+		f[path] = fileSum{version, sum}
+	}
+	return sum, info.ModTime(), nil
 }

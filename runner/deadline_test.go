@@ -50,24 +50,34 @@ func TestAWorkplaceIsKept(t *testing.T) {
 	defer w.remove()
 	next := filepath.Join(folder, "runs", "one")
 	check(t, os.MkdirAll(filepath.Dir(next), 0o700))
-	after := func(names ...string) {
+	after := func(follows bool, names ...string) {
 		t.Helper()
 		check(t, w.become(next))
 		for _, name := range names {
 			put(t, filepath.Join(next, name), "1")
 		}
-		w.putAway()
+		w.look()
+		w.putAway(follows)
 	}
-	after(parametersFile, outcomeFile, processFile, deadlineFile)
-	left, err := readNames(w.spare)
-	check(t, err)
-	slices.Sort(left)
-	if want := []string{parametersFile, stderrFifo, stdoutFifo}; w.folder != w.spare || !slices.Equal(left, want) {
-		t.Errorf("the spare %q holds %q, want %q", w.folder, left, want)
+	after(false, parametersFile, outcomeFile, processFile, deadlineFile)
+	holds := func(path string) {
+		t.Helper()
+		left, err := readNames(path)
+		check(t, err)
+		slices.Sort(left)
+		if want := []string{parametersFile, stderrFifo, stdoutFifo}; w.folder != path || !slices.Equal(left, want) {
+			t.Errorf("%q holds %q, want %q", w.folder, left, want)
+		}
 	}
-	after("unknown")
-	if w.folder != "" || isThere(w.spare) || isThere(next) {
-		t.Errorf("a folder that holds something unknown is kept: %q", w.folder)
+	holds(w.spare)
+	after(true, outcomeFile)
+	holds(next)
+	next = filepath.Join(folder, "runs", "two")
+	for _, follows := range []bool{true, false} {
+		after(follows, "unknown")
+		if w.folder != "" || isThere(w.spare) || isThere(next) {
+			t.Errorf("a folder that holds something unknown is kept: %q", w.folder)
+		}
 	}
 }
 

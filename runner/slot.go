@@ -59,14 +59,15 @@ type slot struct {
 	place   *workplace
 	bell    *Bell
 	term    chan os.Signal
-	// checkout is what the last run found out of its code.
+	// checkout and sums are what earlier runs found out of their code.
 	checkout checkout
+	sums     fileSums
 }
 
 // RunSlot is the whole life of a slot process: control is its end of the pair,
 // open the database's path. It returns the process's exit code.
 func RunSlot(database string, id store.ID, control *os.File) int {
-	s := &slot{path: database, folder: store.New(database).Folder()}
+	s := &slot{path: database, folder: store.New(database).Folder(), sums: fileSums{}}
 	if err := s.run(id, control); err != nil {
 		// The slots' own log: nobody else is there to be told.
 		fmt.Fprintf(os.Stderr, "%s slot %s: %v\n", time.Now().UTC().Format(time.RFC3339), id.Short(), err)
@@ -190,7 +191,7 @@ func (s *slot) attempt(job Job) (again bool) {
 	heard := s.record(end, clean)
 	store.KillPoint("attempt.recorded")
 	// What is in the database is no longer needed beside it.
-	if s.place.putAway(); job.Adopt {
+	if s.place.putAway(s.next != nil); job.Adopt {
 		_ = os.RemoveAll(job.Folder)
 	}
 	store.KillPoint("attempt.cleaned")
@@ -203,6 +204,7 @@ func (s *slot) attempt(job Job) (again bool) {
 func (s *slot) record(end store.End, again bool) (heard bool) {
 	heard = s.inbox != nil && s.tell(fromSlot{End: &end, Again: again})
 	store.KillPoint("attempt.reported")
+	s.place.look()
 	if heard && s.acknowledged(ackTime) {
 		return true
 	}

@@ -16,6 +16,7 @@ type workplace struct {
 	spare  string              // its name between two attempts
 	folder string              // its name now; "" where there is none
 	reads  map[string]*os.File // our ends of its FIFOs, by name
+	names  []string            // what lay in it when it was looked into
 }
 
 func newWorkplace(folder string, slot store.ID) *workplace {
@@ -109,14 +110,20 @@ func (w *workplace) giveUp(name string) {
 	}
 }
 
-// putAway keeps the folder for the next attempt where nothing of this one is
-// left in it, and nobody has its FIFOs open; else it goes.
-func (w *workplace) putAway() {
-	if w.folder == "" {
-		return
+// look sees what an attempt has left in it, in the time in which the end of that
+// is recorded.
+func (w *workplace) look() {
+	w.names = nil
+	if w.folder != "" {
+		w.names, _ = readNames(w.folder) // without names it is not kept
 	}
-	if w.clean() && os.Rename(w.folder, w.spare) == nil {
-		w.folder = w.spare
+}
+
+// putAway keeps the folder for the next attempt where nothing of this one is
+// left in it, and nobody has its FIFOs open; else it goes. Between two attempts
+// that follow each other it has no name of its own.
+func (w *workplace) putAway(next bool) {
+	if w.folder == "" || w.clean() && (next || w.become(w.spare) == nil) {
 		return
 	}
 	w.remove()
@@ -125,11 +132,10 @@ func (w *workplace) putAway() {
 // clean removes what is of one attempt alone. It is false where something else is
 // in the way of the next.
 func (w *workplace) clean() bool {
-	names, err := readNames(w.folder)
-	if err != nil || len(w.reads) < 2 {
+	if len(w.reads) < 2 || len(w.names) == 0 {
 		return false
 	}
-	for _, name := range names {
+	for _, name := range w.names {
 		switch {
 		case name == parametersFile || w.reads[name] != nil:
 		case name == outcomeFile || name == processFile || name == deadlineFile:
