@@ -56,7 +56,8 @@ func (c workerStartCmd) Run(a *app) error {
 	s.Patient = true
 	// A worker does one short thing after another: with more threads at hand the
 	// runtime wakes some for each, which takes from the flows what it gives nobody.
-	runtime.GOMAXPROCS(1)
+	// With one alone it wakes another whenever a sync waits for the disk.
+	runtime.GOMAXPROCS(2)
 	if err := c.ensurePool(a, s); err != nil {
 		return err
 	}
