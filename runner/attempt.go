@@ -130,7 +130,7 @@ func (a *attempt) prepare() (err error) {
 		return err
 	}
 	store.KillPoint("attempt.folder")
-	if a.log, err = CreateLog(a.job.Log); err != nil {
+	if a.log, err = a.slot.place.createLog(a.job.Log); err != nil {
 		return err
 	}
 	store.KillPoint("attempt.locked")

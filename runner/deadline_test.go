@@ -57,6 +57,7 @@ func TestAWorkplaceIsKept(t *testing.T) {
 			put(t, filepath.Join(next, name), "1")
 		}
 		w.look()
+		w.readyLog()
 		w.putAway(follows)
 	}
 	after(false, parametersFile, outcomeFile, processFile, deadlineFile)
@@ -65,7 +66,7 @@ func TestAWorkplaceIsKept(t *testing.T) {
 		left, err := readNames(path)
 		check(t, err)
 		slices.Sort(left)
-		if want := []string{parametersFile, stderrFifo, stdoutFifo}; w.folder != path || !slices.Equal(left, want) {
+		if want := []string{spareLogFile, parametersFile, stderrFifo, stdoutFifo}; w.folder != path || !slices.Equal(left, want) {
 			t.Errorf("%q holds %q, want %q", w.folder, left, want)
 		}
 	}

@@ -90,6 +90,24 @@ func CreateLog(path string) (*Log, error) {
 	return nil, errors.Join(err, os.Remove(path))
 }
 
+// become makes an unused log, which lies at from, that of an attempt: its lock is
+// held before it is there. It is an error as of CreateLog where there is one
+// already, errors.ErrUnsupported where this is not known here.
+func (l *Log) become(from, path string) error {
+	err := renameNew(from, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return fmt.Errorf("make log folder: %w", err)
+		}
+		err = renameNew(from, path)
+	}
+	if err != nil {
+		return fmt.Errorf("create log: %w", err)
+	}
+	store.KillPoint("log.named")
+	return nil
+}
+
 // OpenLogForAppend opens the log of an attempt whose slot died, to write on. A
 // record that the dead writer left half written is kept as one that goes on.
 // The lock is not taken: the flow holds it. TryLock asks for it.

@@ -205,6 +205,9 @@ func (s *slot) record(end store.End, again bool) (heard bool) {
 	heard = s.inbox != nil && s.tell(fromSlot{End: &end, Again: again})
 	store.KillPoint("attempt.reported")
 	s.place.look()
+	if again {
+		s.place.readyLog()
+	}
 	if heard && s.acknowledged(ackTime) {
 		return true
 	}

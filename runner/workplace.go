@@ -17,7 +17,11 @@ type workplace struct {
 	folder string              // its name now; "" where there is none
 	reads  map[string]*os.File // our ends of its FIFOs, by name
 	names  []string            // what lay in it when it was looked into
+	log    *Log                // of the next attempt; nil where there is none yet
 }
+
+// spareLogFile is the next attempt's log in the workplace.
+const spareLogFile = "log"
 
 func newWorkplace(folder string, slot store.ID) *workplace {
 	return &workplace{spare: sparePath(folder, slot.String()), reads: map[string]*os.File{}}
@@ -38,6 +42,38 @@ func (w *workplace) warm() {
 			_ = f.Write.Close()
 		}
 	}
+	w.readyLog()
+}
+
+// readyLog makes the next attempt's log ahead of it: to find room for a new file
+// can take longer than all else before a start.
+func (w *workplace) readyLog() {
+	if w.folder == "" || w.log != nil {
+		return
+	}
+	log, err := CreateLog(filepath.Join(w.folder, spareLogFile))
+	if err == nil {
+		w.log = log // else it is tried again when it is needed
+	}
+}
+
+// createLog gives the log of an attempt, as CreateLog does.
+func (w *workplace) createLog(path string) (*Log, error) {
+	log := w.log
+	if log == nil {
+		return CreateLog(path)
+	}
+	w.log = nil
+	spare := filepath.Join(w.folder, spareLogFile)
+	err := log.become(spare, path)
+	if err == nil {
+		return log, nil
+	}
+	_, _ = log.Close(), os.Remove(spare)
+	if errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	return CreateLog(path)
 }
 
 // become makes it the folder of an attempt. What stands there is of an attempt
@@ -137,7 +173,7 @@ func (w *workplace) clean() bool {
 	}
 	for _, name := range w.names {
 		switch {
-		case name == parametersFile || w.reads[name] != nil:
+		case name == parametersFile || name == spareLogFile || w.reads[name] != nil:
 		case name == outcomeFile || name == processFile || name == deadlineFile:
 			if os.Remove(filepath.Join(w.folder, name)) != nil {
 				return false
@@ -154,10 +190,13 @@ func (w *workplace) remove() {
 	for name := range w.reads {
 		w.giveUp(name)
 	}
+	if w.log != nil {
+		_ = w.log.Close()
+	}
 	if w.folder != "" {
 		_ = os.RemoveAll(w.folder)
 	}
-	w.folder = ""
+	w.folder, w.log = "", nil
 }
 
 func readNames(folder string) ([]string, error) {
