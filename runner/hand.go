@@ -83,21 +83,36 @@ func (h *hand) hello(p Proof) {
 // that was stopped (SIGSTOP) shall hold nobody up.
 const tellTime = time.Second
 
-// give tells the slot its job: of the environment, which is most of it, what
-// differs from that of its last one.
+// offer tells the slot a job that it is to begin when it is told to, if it ever
+// is.
+func (h *hand) offer(job Job) { h.tell(toSlot{Job: h.changed(job)}) }
+
+// begin has the slot begin the job that was offered last.
+func (h *hand) begin() {
+	h.tell(toSlot{Begin: true, Ack: h.ack})
+	h.ack = false
+}
+
+// give tells the slot a job to begin at once.
 func (h *hand) give(job Job) {
+	h.tell(toSlot{Job: h.changed(job), Begin: true, Ack: h.ack})
+	h.ack = false
+}
+
+// changed leaves of the environment, which is most of a job, what differs from
+// that of the last one that the slot was told.
+func (h *hand) changed(job Job) *Job {
 	env := job.Env
 	job.Env, job.OldEnv = changedEnv(h.env, env)
 	h.env = env
-	h.tell(toSlot{Job: &job, Ack: h.ack})
-	h.ack = false
+	return &job
 }
 
 // tell says something to the slot. One that is gone is noticed by listen; one
 // that does not take its job is killed, and the job goes to another.
 func (h *hand) tell(m toSlot) {
 	_ = h.conn.SetWriteDeadline(time.Now().Add(tellTime))
-	if err := h.send.Encode(m); err != nil && m.Job != nil {
+	if err := h.send.Encode(m); err != nil && (m.Job != nil || m.Begin) {
 		_ = h.process.Kill()
 	}
 }

@@ -62,7 +62,7 @@ func (w *world) killASlot(after time.Duration) string {
 		t.Fatalf("claimed %d", len(result.Claimed))
 	}
 	job := Maker{Store: w.Store, Env: os.Environ()}.Job(result.Claimed[0])
-	h.tell(toSlot{Job: &job})
+	h.give(job)
 	time.Sleep(after)
 	check(t, h.process.Signal(syscall.SIGKILL))
 	for e := range events {
@@ -116,7 +116,7 @@ while [ ! -e read ]; do sleep 0.01; done
 	result, err := w.Claim(context.Background(), store.Round{Worker: store.Worker{Name: "t", WorkPoolName: "p"}, Owners: []store.Owner{h.owner}})
 	check(t, err)
 	job := Maker{Store: w.Store, Env: os.Environ()}.Job(result.Claimed[0])
-	h.tell(toSlot{Job: &job})
+	h.give(job)
 	w.await(run.ID, func(store.Run) bool { return strings.Contains(w.output(run.ID), "line 9") })
 	check(t, h.process.Signal(syscall.SIGKILL))
 	for e := range events {

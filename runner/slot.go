@@ -21,7 +21,10 @@ import (
 
 // toSlot is what a worker says.
 type toSlot struct {
-	Job *Job `json:"job,omitempty"`
+	// Job is what to do next, when Begin says so: it is told while the claim is
+	// being committed. Another may come in its place.
+	Job   *Job `json:"job,omitempty"`
+	Begin bool `json:"begin,omitempty"`
 	// Ack says that the end of the last attempt is in the database, or never
 	// will be, because somebody else has taken the run.
 	Ack bool `json:"ack,omitempty"`
@@ -55,7 +58,8 @@ type slot struct {
 	control net.Conn
 	send    *json.Encoder
 	inbox   chan toSlot // closed when the worker is gone
-	next    *Job        // came with the word that the last end is recorded
+	offered *Job        // may come to nothing
+	next    *Job        // to be begun
 	place   *workplace
 	bell    *Bell
 	term    chan os.Signal
@@ -177,8 +181,18 @@ func (s *slot) serve() {
 			if !open {
 				return
 			}
-			s.next = m.Job
+			s.hear(m)
 		}
+	}
+}
+
+// hear takes a job, and the word to begin it.
+func (s *slot) hear(m toSlot) {
+	if m.Job != nil {
+		s.offered = m.Job
+	}
+	if m.Begin {
+		s.next, s.offered = s.offered, nil
 	}
 }
 
@@ -242,8 +256,7 @@ func (s *slot) acknowledged(within time.Duration) bool {
 				s.inbox = nil
 				return false
 			}
-			if m.Ack {
-				s.next = m.Job
+			if s.hear(m); m.Ack {
 				return true
 			}
 		case <-timeout:

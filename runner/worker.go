@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"runnel/store"
@@ -212,7 +213,16 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	if w.RunOnce {
 		round.Until = w.started
 	}
+	logs, offers := make([]string, len(ready)), sync.WaitGroup{}
+	if len(w.ends) == 0 {
+		// Nothing else is to be done while the claim is committed: the slots are
+		// told their jobs.
+		round.Offer = func(i int, c store.Claimed) {
+			offers.Go(func() { logs[i] = w.offer(ready[i], c) })
+		}
+	}
 	result, err := w.Store.Claim(ctx, round)
+	offers.Wait()
 	if err != nil {
 		return w.claimError(err)
 	}
@@ -222,7 +232,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	ended, hooks := w.acknowledge()
 	started := make([]Notice, len(result.Claimed))
 	for i, c := range result.Claimed {
-		started[i] = w.handOut(ready[i], c)
+		started[i] = w.handOut(ready[i], c, logs[i])
 	}
 	for _, h := range w.hands {
 		h.acknowledge()
@@ -374,14 +384,34 @@ func (w *Worker) notifyEnd(ctx context.Context, n Notice, left map[store.ID]stor
 	w.Notify(n)
 }
 
-func (w *Worker) handOut(h *hand, c store.Claimed) Notice {
-	h.claimed = &c
+// offer tells a slot its job before it is its own, and gives the path of the log. The
+// lock on the file is held meanwhile, so this is done beside the claim: what looks at
+// the project's folder may wait for its disk.
+func (w *Worker) offer(h *hand, c store.Claimed) (log string) {
 	job := w.Maker.Job(c)
-	store.KillPoint("worker.handing")
-	h.give(job)
-	store.KillPoint("worker.handed")
+	store.KillPoint("worker.offering")
+	h.offer(job)
+	store.KillPoint("worker.offered")
+	return job.Log
+}
+
+// handOut has the slot begin what is now its own; log is the path of its log where
+// it knows the job already.
+func (w *Worker) handOut(h *hand, c store.Claimed, log string) Notice {
+	h.claimed = &c
+	if log != "" {
+		store.KillPoint("worker.beginning")
+		h.begin()
+		store.KillPoint("worker.begun")
+	} else {
+		job := w.Maker.Job(c)
+		log = job.Log
+		store.KillPoint("worker.handing")
+		h.give(job)
+		store.KillPoint("worker.handed")
+	}
 	_, layers := planOf(c)
-	return Notice{Run: c.Run, Attempt: c.Attempt, Log: job.Log, Variables: layers}
+	return Notice{Run: c.Run, Attempt: c.Attempt, Log: log, Variables: layers}
 }
 
 // hearAll takes what else the slots have said, so that one transaction

@@ -28,6 +28,7 @@ type chooser struct {
 	deployments map[ID]*candidate
 	running     map[ID]int // live runs by deployment
 	blocked     []string   // deployments that this claim can take nothing of, in hex
+	offer       func(int, Claimed)
 }
 
 // candidate is a deployment that a claim has met.
@@ -65,6 +66,7 @@ func (t *tx) claim(r Round, result *RoundResult) error {
 	if err != nil {
 		return err
 	}
+	c.offer = r.Offer
 	if c.unseen {
 		if err := t.touchQueues(r.Worker.ID); err != nil {
 			return err
@@ -195,6 +197,9 @@ func (c *chooser) take(queue *queueCursor, due *dueRun, owner Owner, result *Rou
 	queue.page = queue.page[1:]
 	queue.free--
 	c.free--
+	if c.offer != nil {
+		c.offer(len(result.Claimed), claimed)
+	}
 	result.Claimed = append(result.Claimed, claimed)
 	return nil
 }

@@ -39,6 +39,9 @@ type Round struct {
 	Until time.Time
 	// NoClaim records the ends and takes nothing.
 	NoClaim bool
+	// Offer, if it is set, is told of each claim, by its place among the owners,
+	// before the commit: what it begins may come to nothing. It must not wait.
+	Offer func(int, Claimed)
 }
 
 // Pid is the process of an attempt, for those who look.
