@@ -85,6 +85,7 @@ func newGround(t *testing.T, binary string) *ground {
 		stem := strings.TrimSuffix(name, ".sh")
 		retries := map[string]string{"flaky": "# retries: 1\n"}[stem]
 		text = "#!/bin/sh\n# /// flow\n# name: " + stem + "\n" + retries + "# ///\n" +
+			"ulimit -t 20 # a flow that waits outlives a test that is killed; not for ever\n" +
 			"echo \"$RUNNEL_FLOW_RUN_ID.$RUNNEL_ATTEMPT\" >>started\n" + text
 		g.write(name, text, 0o700)
 	}

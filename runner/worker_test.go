@@ -100,10 +100,11 @@ func (w *world) open() *store.Store {
 	return s
 }
 
-// script deploys a shell script as "name/test".
+// script deploys a shell script as "name/test". One that waits outlives a test that is
+// killed, and ends by the time that it has had on the processor.
 func (w *world) script(name, text string, change func(*store.Wish)) {
 	w.t.Helper()
-	check(w.t, os.WriteFile(filepath.Join(w.folder, name+".sh"), []byte("#!/bin/sh\n"+text), 0o755))
+	check(w.t, os.WriteFile(filepath.Join(w.folder, name+".sh"), []byte("#!/bin/sh\nulimit -t 20\n"+text), 0o755))
 	wish := store.Wish{
 		FlowName: name, Name: "test", Kind: "script", Entrypoint: name + ".sh", Path: w.folder, Pool: "p",
 		ParameterSchema: json.RawMessage(`{"properties":{}}`),
