@@ -126,7 +126,7 @@ func (p plot) drawBars(t *strings.Builder) {
 	}
 	from, to := math.Floor(math.Log10(low))-1, math.Log10(high)
 	step := float64(height-top-bottom) / float64(len(p.bars))
-	const names = 150
+	const names = 190 // the longest has 26 letters
 	for i, b := range p.bars {
 		y := top + step*float64(i)
 		w := (math.Log10(b.value) - from) / (to - from) * (width - names - 110)
