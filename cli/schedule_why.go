@@ -30,11 +30,12 @@ func (a *app) nextReason(s *store.Store, d store.Deployment) (reason, error) {
 	return reason{Why: why}, err
 }
 
-// timedReason is that of a run whose time has not come.
+// timedReason is that of a run whose time has not come: a tick, one that was made
+// for later, or one that awaits its retry.
 func (a *app) timedReason(s *store.Store, d store.Deployment, r store.Run) (reason, error) {
 	why := "its run " + r.Name + " " + a.waitText(r, store.Wait{For: store.WaitTime})
 	for _, one := range d.Schedules {
-		if r.ScheduleSlug != nil && *r.ScheduleSlug == one.Slug {
+		if r.State.Name != store.NameAwaitingRetry && r.ScheduleSlug != nil && *r.ScheduleSlug == one.Slug {
 			why = fmt.Sprintf("waits for its time, %s, by the schedule %s", a.tickText(r.Due, one.Timezone), one.Slug)
 		}
 	}

@@ -112,6 +112,22 @@ func TestWhyNamesTheRunThatIsDueFirst(t *testing.T) {
 	h.want("why folder-report/nightly", `^folder-report/nightly: its run now is due: no worker polls `)
 }
 
+// TestWhyTellsWhatATickAwaitsItsRetryFor: that a schedule made the run does not
+// hide how its attempt ended.
+func TestWhyTellsWhatATickAwaitsItsRetryFor(t *testing.T) {
+	h := newShelf(t)
+	ctx := context.Background()
+	h.run("deploy report.sh -n nightly -p my-process-pool --cron @daily --retries 1 --retry-delay 600")
+	h.now = time.Date(2026, 3, 28, 0, 0, 1, 0, time.UTC)
+	result, err := h.store.Claim(ctx, store.Round{
+		Worker: store.Worker{Name: "w", WorkPoolName: "my-process-pool"}, Owners: []store.Owner{{Kind: "slot", Proof: "{}"}},
+	})
+	h.must(err)
+	c := result.Claimed[0]
+	h.must(h.store.End(ctx, store.End{Run: c.Run.ID, Attempt: c.Attempt, Fence: c.Run.Fence, State: store.NewState(store.Failed, "no such file")}, "test"))
+	h.want("why folder-report/nightly", `^folder-report/nightly: its run `+c.Run.Name+` waits for its time, .*; retry 1 of 1, after: no such file`)
+}
+
 // TestDeploymentListFitsATerminal: 80 columns hold names as long as the usual.
 func TestDeploymentListFitsATerminal(t *testing.T) {
 	h := newShelf(t)
