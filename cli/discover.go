@@ -137,7 +137,7 @@ func clip(text string, width int) string {
 	if len(runes) <= width {
 		return text
 	}
-	return string(runes[:width-1]) + "…"
+	return string(runes[:max(width, 1)-1]) + "…" // a terminal may be narrower than what stands beside it
 }
 
 func plural(n int, noun string) string {

@@ -71,9 +71,13 @@ func retried(attempts int) inspection {
 
 // shownInspection is what inspect prints on a screen of 80 columns.
 func shownInspection(i inspection, terminal, brief bool, height int) string {
+	return inspectionOn(i, terminal, brief, 80, height)
+}
+
+func inspectionOn(i inspection, terminal, brief bool, width, height int) string {
 	var out bytes.Buffer
 	a := &app{ctx: context.Background(), IO: &IO{
-		Out: &out, Err: &out, OutTerminal: terminal, Width: 80, Height: height,
+		Out: &out, Err: &out, OutTerminal: terminal, Width: width, Height: height,
 		Env: func(string) string { return "dumb" }, Clock: func() time.Time { return i.State.Timestamp.Add(5 * time.Hour) },
 	}}
 	a.showInspection(store.New("runnel.db"), i, brief)
@@ -105,6 +109,17 @@ func TestInspectFitsAScreen(t *testing.T) {
 	}
 	if shown := shownInspection(retried(4), true, true, 40); !strings.Contains(shown, "loads the night\n") {
 		t.Errorf("a higher screen shows no more of the log\n%s", shown)
+	}
+}
+
+// TestInspectOnANarrowTerminal has little room, and says what it has room for.
+func TestInspectOnANarrowTerminal(t *testing.T) {
+	i := retried(4)
+	i.JobVariables = store.Values{"env": json.RawMessage(`{"A":"b"}`)}
+	for _, width := range []int{1, 2, 15, 16, 17, 30} {
+		if shown := inspectionOn(i, true, true, width, 24); !strings.Contains(shown, "attempt 4") {
+			t.Errorf("%d columns: %s", width, shown)
+		}
 	}
 }
 
