@@ -116,10 +116,14 @@ func (w *wizard) askSource() error {
 	return err
 }
 
-// choose makes the line name a flow of the repository, and all in the address.
+// choose makes the line name a flow of the repository, and all in the address
+// that it can hold: HEAD is of a time, and stays a flag.
 func (w *wizard) choose(entrypoint string) {
 	w.source.Entrypoint, w.c.Entrypoint = entrypoint, w.source.at(entrypoint)
-	w.c.Branch, w.c.Commit = "", ""
+	w.c.Branch = ""
+	if w.c.Commit != "HEAD" {
+		w.c.Commit = ""
+	}
 }
 
 // askScan asks before it reads a home or the whole machine.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -43,6 +44,16 @@ func TestWizardRepository(t *testing.T) {
 	d.run(other, line...)
 	if made, again := d.deployments(d.database()), d.deployments(other); made != again || !strings.Contains(made, `"branch": "main"`) {
 		t.Errorf("%q makes\n%s\nand the wizard made\n%s", line, again, made)
+	}
+
+	// One that stays at the commit that is there now does so from the wizard, too.
+	stays := newDesk(t)
+	if _, err := stays.wizard(deployCmd{Entrypoint: address, Commit: "HEAD"}, answers...); err != nil {
+		t.Fatal(err, stays.err.String())
+	}
+	line = stays.printedLine()
+	if made := stays.deployments(stays.database()); !strings.Contains(made, `"commit_sha"`) || strings.Contains(made, `"branch"`) || !slices.Contains(line, "HEAD") {
+		t.Errorf("%q, and it made\n%s", line, made)
 	}
 
 	// One that names its flow is not asked for it.
