@@ -29,7 +29,7 @@ func (w *wizard) askSchedule() error {
 			return err
 		}
 		scheduled = append(scheduled, e)
-		w.c.scheduleFlags = flagsOf(scheduled)
+		w.c.ruleFlags, w.c.ScheduleActive = flagsOf(scheduled)
 		more, err = w.askYes(question{title: ordinal(len(scheduled), "Another schedule?")}, false)
 	}
 	return err
@@ -171,7 +171,7 @@ func (w *wizard) machineZone() string {
 }
 
 // flagsOf writes schedules as the shortest flags that say them.
-func flagsOf(entries []discover.ScheduleEntry) (f scheduleFlags) {
+func flagsOf(entries []discover.ScheduleEntry) (f ruleFlags, active *bool) {
 	plain := true
 	for _, e := range entries {
 		plain = plain && e.Parameters == nil && e.Timezone == entries[0].Timezone && (e.Active == nil) == (entries[0].Active == nil)
@@ -189,9 +189,9 @@ func flagsOf(entries []discover.ScheduleEntry) (f scheduleFlags) {
 		}
 	}
 	if plain && len(entries) > 0 {
-		f.Timezone, f.ScheduleActive = entries[0].Timezone, entries[0].Active
+		f.Timezone, active = entries[0].Timezone, entries[0].Active
 	}
-	return f
+	return f, active
 }
 
 // scheduleText is a schedule as --schedule takes it: what it says, no more.

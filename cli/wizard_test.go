@@ -127,6 +127,28 @@ func TestWizardBack(t *testing.T) {
 	}
 }
 
+// TestWizardKeepsWhatTheLineSaysOfSchedules: the answers say when, and the line
+// how late.
+func TestWizardKeepsWhatTheLineSaysOfSchedules(t *testing.T) {
+	d := newDesk(t)
+	c := deployCmd{Entrypoint: "flows.py:plain", Name: []string{"x"}, Pool: "p", CreatePools: true}
+	none, late := "none", "90s"
+	c.Catchup, c.MaxLate = &none, &late
+	_, err := d.wizard(c,
+		said{"on a schedule", yes}, said{"kind", "Interval"}, said{"zone", ""}, said{"How often", "15m"}, said{"active", ""},
+		said{"Another", ""}, said{"Save", ""}, said{"Deploy", ""},
+	)
+	if err != nil {
+		t.Fatal(err, d.err.String())
+	}
+	made := d.deployments(d.database())
+	for _, want := range []string{`"catchup": "none"`, `"max_late_seconds": 90`, `"interval": 900`} {
+		if !strings.Contains(made, want) {
+			t.Errorf("no %s in\n%s", want, made)
+		}
+	}
+}
+
 // TestWizardAsksWhatIsMissing: a flag answers its question.
 func TestWizardAsksWhatIsMissing(t *testing.T) {
 	d := newDesk(t)
