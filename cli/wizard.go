@@ -164,6 +164,7 @@ func (w *wizard) shown(j *deployJob, plan store.Plan) (string, error) {
 // every question leads back to the one before it, wherever that is asked.
 func (w *wizard) pass() (*deployJob, error) {
 	*w.c, w.at = w.given, 0
+	w.flow, w.schema = discover.Flow{}, store.ParameterSchema{}
 	for _, step := range []func() error{
 		w.askFlow, w.readFlow, w.askName, w.askSchedule, w.askPool, w.askGit, w.askRequired, w.askDefaults,
 		w.keepParameters, w.askSave, w.askMissingPools,

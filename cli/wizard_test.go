@@ -149,6 +149,25 @@ func TestWizardKeepsWhatTheLineSaysOfSchedules(t *testing.T) {
 	}
 }
 
+// TestWizardBackForgetsTheFlow: what is chosen instead is not asked for the
+// parameters of the flow that was left.
+func TestWizardBackForgetsTheFlow(t *testing.T) {
+	d := newDesk(t)
+	d.write("runnel.yaml", "deployments:\n  - {name: one, entrypoint: \"flows.py:plain\", work_pool: {name: p}}\n")
+	c := deployCmd{CreatePools: true}
+	c.Cron = []string{"@daily"}
+	_, err := d.wizard(c,
+		said{"What do you want", "new"}, said{"Which flow", "load"}, said{"Name", back}, said{"Which flow", back},
+		said{"What do you want", "one"}, said{"Deploy this", ""},
+	)
+	if err != nil {
+		t.Fatal(err, d.err.String())
+	}
+	if made := d.deployments(d.database()); !strings.Contains(made, `"plain/one"`) {
+		t.Error(made)
+	}
+}
+
 // TestWizardAsksWhatIsMissing: a flag answers its question.
 func TestWizardAsksWhatIsMissing(t *testing.T) {
 	d := newDesk(t)
