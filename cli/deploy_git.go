@@ -186,6 +186,8 @@ func (j *deployJob) cloned(root string, pull discover.Steps) string {
 		}
 		commit := c.Published
 		switch branch, pinned := s.Text("branch"), s.Text("commit_sha"); {
+		case store.HasTemplate(s.Arguments["branch"]), store.HasTemplate(s.Arguments["commit_sha"]):
+			return "" // the run knows
 		case pinned != "":
 			if commit = j.pin(&c, pinned); commit == "" {
 				return "" // a later one, most likely
