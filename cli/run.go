@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -227,8 +226,15 @@ func (a *app) holds(s *store.Store, run store.Run) string {
 	if err != nil {
 		return "" // it was deleted just now
 	}
+	if none := noWorker(pool); none != "" {
+		queue, err := s.WorkQueue(a.ctx, run.WorkPoolName, run.WorkQueueName)
+		if err != nil || pool.IsPaused {
+			return none
+		}
+		return none + pausedToo(pool, []queueLook{{WorkQueue: queue}})
+	}
 	obstacle, _ := a.obstacle(s, store.Run{WorkPoolName: run.WorkPoolName, WorkQueueName: run.WorkQueueName})
-	return cmp.Or(noWorker(pool), obstacle)
+	return obstacle
 }
 
 func (c runCmd) printRun(a *app, run store.Run) error {
