@@ -31,6 +31,12 @@ func (c deployCmd) asSource() (s discover.GitSource, is bool, err error) {
 	if !is || err != nil {
 		return s, is, sourceError(err)
 	}
+	if store.HoldsLogin(s.Repository) {
+		return s, true, &exitError{
+			code: exitUsage, message: "the address of the repository holds a login, which would be stored and shown",
+			hint: []string{"keep it as a secret (runnel variable set NAME - --secret), and name that: --access-token '{{ prefect.blocks.secret.NAME }}'"},
+		}
+	}
 	for flag, given := range map[string]bool{
 		"--file": c.File != "", "--root": c.Root != "", "--save": c.Save != nil && *c.Save, "--no-from-git": c.FromGit != nil && !*c.FromGit,
 	} {

@@ -57,8 +57,8 @@ var (
 )
 
 // ParseGitSource reads a source. is is false for a text that is none: an
-// entrypoint of this folder. Whatever git might take for an option, a program
-// or a login is refused.
+// entrypoint of this folder. Whatever git might take for an option or a program
+// is refused; a login is the caller's to judge.
 func ParseGitSource(text string) (s GitSource, is bool, err error) {
 	rest, plus := strings.CutPrefix(text, "git+")
 	if scheme, _, isURL := strings.Cut(text, "://"); isURL && !plus && knownScheme(scheme) {
@@ -113,9 +113,6 @@ func parseURL(address string) (s GitSource, err error) {
 		return s, badSource(sourceForm, "the address names no repository")
 	case strings.HasPrefix(host, "-") || strings.HasPrefix(login, "-"):
 		return s, badSource(sourceForm, "%q is no host", host)
-	case login != "" && scheme != "ssh", strings.Contains(login, ":"):
-		return s, badSource("keep it as a secret (runnel variable set NAME - --secret), and name that: --access-token '{{ prefect.blocks.secret.NAME }}'",
-			"the address of the repository holds a login, which would be stored and shown")
 	}
 	place, s.Ref, err = cutRef(place)
 	if err != nil {
