@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 
 	"runnel/discover"
@@ -177,6 +178,22 @@ func hookChange(e discover.Entry) store.HookChange {
 		OnFailure: e.OnFailure, OnCrash: e.OnCrash, OnCompletion: e.OnCompletion, OnLate: e.OnLate,
 		TimeoutSeconds: e.HookTimeoutSeconds,
 	}
+}
+
+// lackingPrograms are the hooks of a wish whose program is not found here: a note,
+// since the worker that starts them may have another PATH.
+func lackingPrograms(w store.Wish) (notes []string) {
+	hooks := store.Hooks{}.With(w.Hooks)
+	for _, event := range store.HookEvents {
+		argv := hooks.Of(event)
+		if len(argv) == 0 || strings.Contains(argv[0], "/") || strings.Contains(argv[0], "{{") || w.Shown[event+"[0]"] != "" {
+			continue
+		}
+		if _, err := exec.LookPath(argv[0]); err != nil {
+			notes = append(notes, fmt.Sprintf("%s: no program %q on PATH", event, argv[0]))
+		}
+	}
+	return notes
 }
 
 // hookPairs are the hooks as inspect shows them.

@@ -219,6 +219,11 @@ func (j *deployJob) warn(plan store.Plan) {
 			}
 		}
 	}
+	for _, w := range j.wishes {
+		for _, lack := range lackingPrograms(w) {
+			all.about(lack, j.mention(store.Change{Deployment: w.FlowName + "/" + w.Name})...)
+		}
+	}
 	if len(plan.Left) > 0 {
 		all.about("no longer in the file, and still there (--all --prune deletes them)", plan.Left...)
 	}
