@@ -181,24 +181,39 @@ func (j *deployJob) cloned(root string, pull discover.Steps) string {
 		if !ok || place(s.Text("repository")) != place(c.Remote) {
 			continue
 		}
-		if store.HoldsLogin(c.Remote) {
-			c.Remote = place(c.Remote)
-		}
-		commit := c.Published
-		switch branch, pinned := s.Text("branch"), s.Text("commit_sha"); {
-		case store.HasTemplate(s.Arguments["branch"]), store.HasTemplate(s.Arguments["commit_sha"]):
-			return "" // the run knows
-		case pinned != "":
-			if commit = j.pin(&c, pinned); commit == "" {
-				return "" // a later one, most likely
+		key := [...]string{root, s.Text("branch"), s.Text("commit_sha")}
+		commit, asked := j.clones[key]
+		if !asked {
+			commit = j.clonedBy(s, c)
+			if j.clones == nil {
+				j.clones = map[[3]string]string{}
 			}
-		case branch != "" && branch != c.Branch:
-			commit = j.follow(&c, branch)
+			j.clones[key] = commit
 		}
-		j.noteUnpublished(c)
-		return shortCommit(commit)
+		return commit
 	}
 	return ""
+}
+
+// clonedBy is what a step that clones the checkout's remote brings, as far as it
+// is known here.
+func (j *deployJob) clonedBy(s discover.Step, c discover.Checkout) string {
+	if store.HoldsLogin(c.Remote) {
+		c.Remote = place(c.Remote)
+	}
+	commit := c.Published
+	switch branch, pinned := s.Text("branch"), s.Text("commit_sha"); {
+	case store.HasTemplate(s.Arguments["branch"]), store.HasTemplate(s.Arguments["commit_sha"]):
+		return "" // the run knows
+	case pinned != "":
+		if commit = j.pin(&c, pinned); commit == "" {
+			return "" // a later one, most likely
+		}
+	case branch != "" && branch != c.Branch:
+		commit = j.follow(&c, branch)
+	}
+	j.noteUnpublished(c)
+	return shortCommit(commit)
 }
 
 // place is where a repository lies, however its address is written.

@@ -30,6 +30,7 @@ type deployJob struct {
 	readers   map[string]*discover.Reader
 	commits   map[string]string     // GitVersion by root
 	checkouts map[string]checkoutOf // GitCheckout by root
+	clones    map[[3]string]string  // cloned by root, branch and commit_sha
 	pythons   map[string]string     // of those that name none, by root
 	checkout  *string               // its top, once somebody asked
 	fromGit   *gitOrder             // once the checkout was read for --from-git
