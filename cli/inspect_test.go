@@ -112,6 +112,22 @@ func TestInspectFitsAScreen(t *testing.T) {
 	}
 }
 
+// TestInspectShowsWhatWasGiven before the defaults, which may fill the room.
+func TestInspectShowsWhatWasGiven(t *testing.T) {
+	i := retried(2)
+	i.ParametersFrom = []store.Parameter{
+		{Name: "long", Value: json.RawMessage(`"` + strings.Repeat("default ", 20) + `"`), From: store.FromDefault},
+		{Name: "top", Value: json.RawMessage(`4`), From: "deployment"},
+		{Name: "mode", Value: json.RawMessage(`"full"`), From: "run"},
+	}
+	shown := shownInspection(i, true, true, 24)
+	for _, want := range []string{"top = 4 (deployment)", `mode = "full" (run)`} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("no %s\n%s", want, shown)
+		}
+	}
+}
+
 // TestInspectOnANarrowTerminal has little room, and says what it has room for.
 func TestInspectOnANarrowTerminal(t *testing.T) {
 	i := retried(4)

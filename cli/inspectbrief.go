@@ -84,7 +84,8 @@ func briefCode(c *store.Code) string {
 	return text
 }
 
-// layerLines are the parameters, those of each layer together.
+// layerLines are the parameters, those of each layer together. The defaults come
+// last: of many lines the first are shown.
 func (a *app) layerLines(list []store.Parameter) string {
 	var layers, lines []string
 	of := map[string][]string{}
@@ -92,7 +93,11 @@ func (a *app) layerLines(list []store.Parameter) string {
 		layers = append(layers, p.From)
 		of[p.From] = append(of[p.From], p.Name+" = "+clip(clean(string(p.Value)), 60))
 	}
-	for _, from := range once(layers) {
+	given := slices.DeleteFunc(once(layers), func(from string) bool { return from == store.FromDefault })
+	for _, from := range append(given, store.FromDefault) {
+		if len(of[from]) == 0 {
+			continue
+		}
 		note := strings.TrimSuffix(" ("+from+")", " ()")
 		lines = append(lines, a.folded(strings.Join(of[from], ", ")+note))
 	}
