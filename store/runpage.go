@@ -19,7 +19,7 @@ import (
 const (
 	// maxLook is how many runs a page looks at; each is some microseconds.
 	maxLook = 2000
-	// MaxCount is as far as the matches of a filter are counted.
+	// MaxCount is as far as the runs of a list are counted.
 	MaxCount = 5_000
 	// maxKeys is how many walks of an index are merged.
 	maxKeys = 24

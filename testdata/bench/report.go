@@ -45,7 +45,7 @@ func (b *bench) write(folder string) error {
 
 func (b *bench) markdown() string {
 	var t strings.Builder
-	fmt.Fprintf(&t, "# Benchmarks\n\nMade on %s by\n\n```\ngo run ./testdata/bench --write docs\n```\n\n", time.Now().UTC().Format(time.DateOnly))
+	fmt.Fprintf(&t, "# Benchmarks\n\nMade on %s by `go run ./testdata/bench --write docs`.\n\n", time.Now().UTC().Format(time.DateOnly))
 	for _, line := range b.machine {
 		fmt.Fprintf(&t, "- %s\n", line)
 	}
