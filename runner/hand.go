@@ -17,6 +17,7 @@ type hand struct {
 	owner   store.Owner // set when the slot has said that it stands ready
 	ready   bool
 	claimed *store.Claimed // what it does; nil while idle
+	again   bool           // it has told the end of that, and can be given another
 	ack     bool           // its end is recorded, and it has not been told yet
 	env     []string       // of the last job that it was told
 	since   time.Time      // idle since

@@ -35,10 +35,9 @@ type Worker struct {
 	ends     []store.End // reported, not yet in the database
 	pids     []store.Pid
 	codes    []store.AttemptCode
-	wrote    bool              // since the last checkpoint
-	flush    bool              // the pids have waited long enough for an end to go with
-	again    map[store.ID]bool // by run: its slot can be given another
-	adopted  map[store.ID]int  // by run: the attempt that another slot ends
+	wrote    bool             // since the last checkpoint
+	flush    bool             // the pids have waited long enough for an end to go with
+	adopted  map[store.ID]int // by run: the attempt that another slot ends
 	mode     mode
 	hurry    <-chan time.Time // fires when a container's time is up
 	storage  string           // the trouble with the disk that was said last
@@ -145,7 +144,7 @@ func (w *Worker) open(ctx context.Context) (err error) {
 		return err
 	}
 	store.KillPoint("worker.listening")
-	w.events, w.hands, w.again = make(chan slotEvent, 64), map[store.ID]*hand{}, map[store.ID]bool{}
+	w.events, w.hands = make(chan slotEvent, 64), map[store.ID]*hand{}
 	w.adopted = map[store.ID]int{}
 	w.started = w.Store.Clock()
 	w.beat = w.started
@@ -200,7 +199,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	if w.mode == working && !w.empty {
 		for _, h := range w.hands {
 			// A slot whose end this round records can have the next run in it.
-			if h.ready && (h.claimed == nil || w.again[h.claimed.Run.ID]) {
+			if h.ready && (h.claimed == nil || h.again) {
 				ready, owners = append(ready, h), append(owners, h.owner)
 			}
 		}
@@ -351,18 +350,18 @@ func (w *Worker) grow(used int) error {
 func (w *Worker) acknowledge() (ended []Notice, hooks bool) {
 	for _, end := range w.ends {
 		for _, h := range w.hands {
-			if h.claimed == nil || h.claimed.Run.ID != end.Run {
+			if h.claimed == nil || h.claimed.Run.ID != end.Run || h.claimed.Run.Fence != end.Fence {
 				continue
 			}
 			ended = append(ended, Notice{Run: h.claimed.Run, Attempt: h.claimed.Attempt, End: &end})
 			hooks = hooks || h.claimed.Hooks
 			h.claimed, h.since, h.ack = nil, time.Now(), true
-			if !w.again[end.Run] {
+			if !h.again {
 				h.acknowledge()
 				h.ready = false
 				h.letGo()
 			}
-			delete(w.again, end.Run)
+			h.again = false
 		}
 	}
 	w.ends, w.pids, w.codes = nil, nil, nil
@@ -443,7 +442,7 @@ func (w *Worker) hear(ctx context.Context, e slotEvent) {
 	case e.said.End != nil:
 		store.KillPoint("worker.told")
 		w.ends = append(w.ends, *e.said.End)
-		w.again[e.said.End.Run] = e.said.Again
+		h.again = e.said.Again
 		w.empty = false
 	}
 }
