@@ -118,6 +118,11 @@ func (h *hand) tell(m toSlot) {
 	}
 }
 
+// did is true of the end of what the slot does.
+func (h *hand) did(end store.End) bool {
+	return h.claimed != nil && h.claimed.Run.ID == end.Run && h.claimed.Run.Fence == end.Fence
+}
+
 // acknowledge tells the slot that its end is recorded, if it does not know.
 func (h *hand) acknowledge() {
 	if !h.ack {

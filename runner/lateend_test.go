@@ -73,9 +73,9 @@ func TestALateEndFreesNoOtherSlot(t *testing.T) {
 	d.others(w, second)
 }
 
-// TestTheEndOfAKilledSlotIsForgotten: it was heard, and the slot killed before it
-// could be recorded.
-func TestTheEndOfAKilledSlotIsForgotten(t *testing.T) {
+// TestTheEndOfAKilledSlotIsRecorded: it was heard, and the slot killed before it
+// could be recorded. It is not taken for that of the next attempt.
+func TestTheEndOfAKilledSlotIsRecorded(t *testing.T) {
 	w := newWorld(t)
 	w.script("twice", secondWaits, nil)
 	d := w.driven(t)
@@ -89,6 +89,9 @@ func TestTheEndOfAKilledSlotIsForgotten(t *testing.T) {
 		}
 	}
 	check(t, d.runOnce(context.Background()))
+	if run = w.await(run.ID, terminal); run.State.Type != store.Failed || run.State.Message != "exited with 1" {
+		t.Errorf("it is %s: %s", run.State.Name, run.State.Message)
+	}
 	_, err := w.Retry(context.Background(), run.ID, "test")
 	check(t, err)
 	second := d.until(saysPID)

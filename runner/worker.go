@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -350,7 +351,7 @@ func (w *Worker) grow(used int) error {
 func (w *Worker) acknowledge() (ended []Notice, hooks bool) {
 	for _, end := range w.ends {
 		for _, h := range w.hands {
-			if h.claimed == nil || h.claimed.Run.ID != end.Run || h.claimed.Run.Fence != end.Fence {
+			if !h.did(end) {
 				continue
 			}
 			ended = append(ended, Notice{Run: h.claimed.Run, Attempt: h.claimed.Attempt, End: &end})
@@ -457,15 +458,11 @@ func (w *Worker) lost(ctx context.Context, h *hand) {
 	if h.claimed == nil {
 		return
 	}
-	run, err := w.Store.RunByID(ctx, h.claimed.Run.ID)
-	if err == nil && run.State.Type.Live() && run.Owner.Proof == h.owner.Proof {
-		err = SettleRun(ctx, w.Store, run, "worker "+w.Name)
-	}
-	if err != nil {
+	if err := w.settle(ctx, h); err != nil {
 		w.Notify(Notice{Text: fmt.Sprintf("cannot settle %s: %v", h.claimed.Run.Name, err)})
 		return
 	}
-	run, err = w.Store.RunByID(ctx, run.ID)
+	run, err := w.Store.RunByID(ctx, h.claimed.Run.ID)
 	switch {
 	case err != nil:
 	case run.State.Type.Live():
@@ -474,6 +471,19 @@ func (w *Worker) lost(ctx context.Context, h *hand) {
 	default:
 		w.Notify(Notice{Run: run, Attempt: h.claimed.Attempt, End: &store.End{Run: run.ID, State: run.State}})
 	}
+}
+
+// settle ends the run of a slot that is dead. What that told before it died is the
+// end; the next round finds it recorded.
+func (w *Worker) settle(ctx context.Context, h *hand) error {
+	if i := slices.IndexFunc(w.ends, h.did); i >= 0 {
+		return ignoreSuperseded(w.Store.End(ctx, w.ends[i], "worker "+w.Name))
+	}
+	run, err := w.Store.RunByID(ctx, h.claimed.Run.ID)
+	if err == nil && run.State.Type.Live() && run.Owner.Proof == h.owner.Proof {
+		err = SettleRun(ctx, w.Store, run, "worker "+w.Name)
+	}
+	return err
 }
 
 // untilDue fires when the next run of the pool falls due, if that is sooner
