@@ -86,7 +86,7 @@ const tellTime = time.Second
 
 // offer tells the slot a job that it is to begin when it is told to, if it ever
 // is.
-func (h *hand) offer(job Job) { h.tell(toSlot{Job: h.changed(job)}) }
+func (h *hand) offer(job Job) { h.tell(toSlot{Job: h.changed(job), Offer: true}) }
 
 // begin has the slot begin the job that was offered last.
 func (h *hand) begin() {
@@ -96,7 +96,7 @@ func (h *hand) begin() {
 
 // give tells the slot a job to begin at once.
 func (h *hand) give(job Job) {
-	h.tell(toSlot{Job: h.changed(job), Begin: true, Ack: h.ack})
+	h.tell(toSlot{Job: h.changed(job), Ack: h.ack})
 	h.ack = false
 }
 

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"testing"
@@ -50,5 +51,16 @@ func TestAnOfferThatComesToNothingStartsNothing(t *testing.T) {
 	w.await(lost, func(r store.Run) bool { return r.State.Type == store.Scheduled })
 	if got := w.await(begun, terminal); got.State.Type != store.Completed || w.output(begun) != "begun\n" {
 		t.Errorf("the run that was begun is %s, and printed %q", got.State.Name, w.output(begun))
+	}
+}
+
+// TestTheJobOfAnOlderWorkerBegins: where a slot is started from the program's file,
+// that may have been replaced under its worker.
+func TestTheJobOfAnOlderWorkerBegins(t *testing.T) {
+	var m toSlot
+	check(t, json.Unmarshal([]byte(`{"job": {"attempt": 2}, "ack": true}`), &m))
+	s := slot{}
+	if s.hear(m); s.next == nil || s.next.Attempt != 2 {
+		t.Errorf("what is begun is %v", s.next)
 	}
 }

@@ -21,9 +21,10 @@ import (
 
 // toSlot is what a worker says.
 type toSlot struct {
-	// Job is what to do next, when Begin says so: it is told while the claim is
-	// being committed. Another may come in its place.
+	// Job is what to do next. One that is an Offer, told while the claim is being
+	// committed, waits for Begin, and another may come in its place.
 	Job   *Job `json:"job,omitempty"`
+	Offer bool `json:"offer,omitempty"`
 	Begin bool `json:"begin,omitempty"`
 	// Ack says that the end of the last attempt is in the database, or never
 	// will be, because somebody else has taken the run.
@@ -186,12 +187,13 @@ func (s *slot) serve() {
 	}
 }
 
-// hear takes a job, and the word to begin it.
+// hear takes a job, and the word to begin it. A worker whose program was replaced
+// since it began may be of before there were offers.
 func (s *slot) hear(m toSlot) {
 	if m.Job != nil {
 		s.offered = m.Job
 	}
-	if m.Begin {
+	if m.Begin || m.Job != nil && !m.Offer {
 		s.next, s.offered = s.offered, nil
 	}
 }
