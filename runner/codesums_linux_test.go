@@ -3,6 +3,7 @@ package runner
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,5 +60,24 @@ func TestARememberedSumIsOfThisContent(t *testing.T) {
 	write(path, "one")
 	if content() != first {
 		t.Error("the same content has another sum")
+	}
+}
+
+// changedAt is a file whose inode was changed then.
+type changedAt struct {
+	os.FileInfo
+	at syscall.Timespec
+}
+
+func (c changedAt) Size() int64 { return 1 }
+func (c changedAt) Sys() any    { return &syscall.Stat_t{Ctim: c.at} }
+
+// TestWholeSecondsTellNoVersions: two writes within one look alike on a file system
+// that counts them.
+func TestWholeSecondsTellNoVersions(t *testing.T) {
+	for nanoseconds, want := range map[int64]bool{0: false, 1: true} {
+		if _, known := versionOf(changedAt{at: syscall.NsecToTimespec(1700000000*1e9 + nanoseconds)}); known != want {
+			t.Errorf("with %d ns: %v", nanoseconds, known)
+		}
 	}
 }
