@@ -62,6 +62,9 @@ func (g gitRun) patiently(ask func() error) error {
 // networkFailed says whether a remote was not reached: a wrong name, branch or
 // password does not mend itself.
 func networkFailed(err error) bool {
+	if errors.As(err, new(silentError)) {
+		return false
+	}
 	text := strings.ToLower(err.Error())
 	for _, sign := range []string{
 		"could not resolve host", "timed out", "connection", "connect to", "no route to host", "early eof", "hung up", "rpc failed", "error: 5", "temporarily", "tls",

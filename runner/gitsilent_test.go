@@ -54,7 +54,7 @@ func TestASilentHostIsGivenUp(t *testing.T) {
 		if _, err := exec.LookPath("ssh"); scheme == "ssh" && err != nil {
 			continue
 		}
-		url := scheme + "://" + host + "/r.git"
+		url := scheme + "://" + host + "/tls.git" // which reads like trouble of a network
 		_, out, err := r.clone(t, url, `, "branch": "main"`)
 		if !errors.As(err, new(silentError)) || !strings.Contains(err.Error(), "nothing came from "+url+" for 300ms") ||
 			!strings.Contains(err.Error(), "no earlier commit runs in place") || strings.Contains(out, "is tried again") {
