@@ -41,6 +41,23 @@ func TestATimeoutCountsTheTimeAwake(t *testing.T) {
 	}
 }
 
+// TestAFlowsOwnLogIsNotKept: a file of its own that has the name of the spare log.
+func TestAFlowsOwnLogIsNotKept(t *testing.T) {
+	folder := t.TempDir()
+	w := newWorkplace(folder, store.NewID())
+	w.warm()
+	defer w.remove()
+	log, err := w.createLog(filepath.Join(folder, "logs", "one.log"))
+	check(t, err)
+	check(t, log.Close())
+	put(t, filepath.Join(w.folder, spareLogFile), "of the flow")
+	w.look()
+	w.readyLog()
+	if w.putAway(true); w.folder != "" || isThere(w.spare) {
+		t.Errorf("%q is kept", w.folder)
+	}
+}
+
 // TestAWorkplaceIsKept: what an attempt with a timeout leaves is cleared, and only
 // what is not known makes the slot part with the folder.
 func TestAWorkplaceIsKept(t *testing.T) {

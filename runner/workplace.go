@@ -173,7 +173,7 @@ func (w *workplace) clean() bool {
 	}
 	for _, name := range w.names {
 		switch {
-		case name == parametersFile || name == spareLogFile || w.reads[name] != nil:
+		case name == parametersFile || name == spareLogFile && w.log != nil || w.reads[name] != nil:
 		case name == outcomeFile || name == processFile || name == deadlineFile:
 			if os.Remove(filepath.Join(w.folder, name)) != nil {
 				return false
