@@ -58,7 +58,8 @@ func (t *tx) recordOff(pool WorkPool, w Worker) error {
 		       queues
 		  FROM worker
 		 WHERE work_pool_id = ?
-		   AND ended IS NULL`, pool.ID)
+		   AND ended IS NULL
+		   AND draining IS NULL`, pool.ID)
 	if err != nil {
 		return err
 	}

@@ -290,6 +290,31 @@ func TestARunThatNeverStartedIsNoLaterThanItsEnd(t *testing.T) {
 	}
 }
 
+// A worker that was told to stop takes nothing, however long it goes on.
+func TestADrainingWorkerExplainsLateness(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		ctx, s := context.Background(), open(t)
+		now, _ := everyHour(t, s, nil)
+		change(t, s, "UPDATE worker SET ended = last_seen")
+		w := beginWorker(t, s)
+		*now = now.Add(10 * time.Minute)
+		from := *now
+		must(t, s.DrainWorker(ctx, w.ID))
+		*now = now.Add(30 * time.Minute)
+		must(t, s.Heartbeat(ctx, w.ID))
+		if gone {
+			must(t, s.EndWorker(ctx, w.ID))
+		}
+		*now = now.Add(10 * time.Minute)
+		beginWorker(t, s)
+		late, err := s.Lateness(ctx, claimOne(t, s).Run)
+		must(t, err)
+		if late.By != 20*time.Minute || late.Reason != AbsentOff || !late.From.Equal(from) || !late.To.Equal(*now) {
+			t.Errorf("the other one gone %v: %+v", gone, late)
+		}
+	}
+}
+
 func TestLatenessIsExplainedByAnAbsence(t *testing.T) {
 	ctx, s := context.Background(), open(t)
 	now, _ := everyHour(t, s, nil)

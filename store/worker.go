@@ -106,7 +106,7 @@ func (t *tx) touchQueues(worker ID) error {
 	_, err := t.exec(`
 		UPDATE work_queue
 		   SET last_polled = ?2
-		 WHERE work_pool_id = (SELECT work_pool_id FROM worker WHERE id = ?1)
+		 WHERE work_pool_id = (SELECT work_pool_id FROM worker WHERE id = ?1 AND draining IS NULL)
 		   AND `+polledByWorker, worker, t.now)
 	return err
 }
@@ -115,9 +115,13 @@ func (t *tx) touchQueues(worker ID) error {
 const polledByWorker = `((SELECT queues FROM worker WHERE id = ?1) = '[]'
 		        OR name IN (SELECT value FROM json_each((SELECT queues FROM worker WHERE id = ?1))))`
 
-// DrainWorker records that a worker takes no new runs.
+// DrainWorker records that a worker takes no new runs: from then on it polls
+// nothing.
 func (s *Store) DrainWorker(ctx context.Context, worker ID) error {
 	return s.update(ctx, func(t *tx) error {
+		if err := t.touchQueues(worker); err != nil {
+			return err
+		}
 		_, err := t.exec("UPDATE worker SET draining = ?1, updated = ?1 WHERE id = ?2", t.now, worker)
 		return err
 	})
