@@ -67,14 +67,19 @@ type logStream struct {
 // CreateLog makes the log of an attempt, which must not be there yet, with its
 // folders, and takes the exclusive lock that says "this attempt lives".
 func CreateLog(path string) (*Log, error) {
-	const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE | os.O_EXCL
-	file, err := os.OpenFile(path, flags, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, fmt.Errorf("make log folder: %w", err)
-		}
-		file, err = os.OpenFile(path, flags, 0o600)
+	log, err := createLogIn(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return log, err
 	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make log folder: %w", err)
+	}
+	return createLogIn(path)
+}
+
+// createLogIn is CreateLog where the folder is there.
+func createLogIn(path string) (*Log, error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("create log: %w", err)
 	}

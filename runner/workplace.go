@@ -51,7 +51,8 @@ func (w *workplace) readyLog() {
 	if w.folder == "" || w.log != nil {
 		return
 	}
-	log, err := CreateLog(filepath.Join(w.folder, spareLogFile))
+	// Without the folder, which was deleted with the database, say, none is made.
+	log, err := createLogIn(filepath.Join(w.folder, spareLogFile))
 	if err == nil {
 		w.log = log // else it is tried again when it is needed
 	}
