@@ -302,10 +302,10 @@ func cancelledState(why string, end State) State {
 	if end.Type != Cancelled {
 		how = strings.TrimSuffix("it had ended by itself: "+end.Name+", "+end.Message, ", ")
 	}
-	if how != "" {
-		why += "; " + how
+	if why != "" && how != "" {
+		why += "; "
 	}
-	return NewState(Cancelled, why)
+	return NewState(Cancelled, why+how)
 }
 
 func (t *tx) endAttempt(e End, fence int64) error {
