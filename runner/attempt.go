@@ -280,6 +280,10 @@ func (a *attempt) until(ended <-chan error) bool {
 	defer lasts.Stop()
 	var child <-chan os.Signal
 	var known <-chan struct{} // the code of a run that lasts
+	if s.rung {
+		s.rung = false
+		a.look()
+	}
 	for a.cause == byItself {
 		if s.inbox == nil {
 			look = ticker.C // no worker looks for us any more

@@ -88,6 +88,14 @@ func TestAWorkplaceIsKept(t *testing.T) {
 		}
 	}
 	holds(w.spare)
+	old := time.Now().Add(-2 * staleAfter)
+	check(t, os.Chtimes(w.spare, old, old))
+	check(t, w.become(next))
+	sweepAttempts(filepath.Dir(next), nil)
+	if !isThere(next) {
+		t.Error("a folder that an attempt has just been given is swept")
+	}
+	check(t, w.become(w.spare))
 	after(true, outcomeFile)
 	holds(next)
 	next = filepath.Join(folder, "runs", "two")

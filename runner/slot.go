@@ -63,6 +63,7 @@ type slot struct {
 	next    *Job        // to be begun
 	place   *workplace
 	bell    *Bell
+	rung    bool // while no run was under way
 	term    chan os.Signal
 	// checkout and sums are what earlier runs found out of their code.
 	checkout checkout
@@ -177,7 +178,8 @@ func (s *slot) serve() {
 		select {
 		case <-s.term:
 			return
-		case <-s.bell.C(): // for a run that has ended meanwhile
+		case <-s.bell.C():
+			s.rung = true // for a run that has ended meanwhile, or that is about to begin
 		case m, open := <-s.inbox:
 			if !open {
 				return

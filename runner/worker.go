@@ -106,7 +106,7 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 		case <-ctx.Done():
 			return nil
 		case signal := <-stops:
-			if err := w.trouble(w.stop(ctx, signal)); err != nil {
+			if err := w.trouble(w.stop(ctx, signal)); err != nil && ctx.Err() == nil {
 				return err
 			}
 		case <-w.hurry:

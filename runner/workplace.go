@@ -81,6 +81,11 @@ func (w *workplace) createLog(path string) (*Log, error) {
 // of that number which was lost before it began.
 func (w *workplace) become(folder string) error {
 	if w.folder != "" {
+		if w.folder == w.spare {
+			// A sweep that does not know of this run yet goes by the folder's time.
+			now := time.Now()
+			_ = os.Chtimes(w.folder, now, now)
+		}
 		err := os.Rename(w.folder, folder)
 		if errors.Is(err, os.ErrExist) {
 			err = errors.Join(os.RemoveAll(folder), os.Rename(w.folder, folder))
