@@ -40,7 +40,7 @@ var marks = []mark{
 	{figure: "idle", what: "worker, resident", limit: 25},
 	{figure: "idle", what: "slot, of a core", limit: 0.1, clock: true},
 	{figure: "prefect", what: "idle worker resident, runnel / Prefect", limit: 0.1, held: 0.25},
-	{figure: "prefect", what: "idle worker CPU, runnel / Prefect", limit: 0.1, held: 1},
+	{figure: "prefect", what: "idle worker CPU, runnel / Prefect", limit: 0.1, held: 1.5},
 	{figure: "disk", what: "bytes a run", limit: 1500},
 	{figure: "output", what: "a flow / cat > file", limit: 3},
 }
