@@ -95,6 +95,7 @@ func (m *mark) fails(v interval) bool {
 // judge gives the exit code, and says which marks decided it.
 func (b *bench) judge() int {
 	code := 0
+	b.lookAtOthers()
 	for _, r := range b.results {
 		m := markOf(r.figure, r.what)
 		switch {

@@ -179,14 +179,23 @@ func (b *bench) idle() error {
 	return b.watchIdle(w.cmd.Process.Pid, slots[0])
 }
 
+// watchIdle watches by the piece: what the machine does once, such as taking back
+// memory, is in one of them.
 func (b *bench) watchIdle(worker, slot int) error {
-	cpu, resident, err := b.watch(time.Duration(b.rounds(30, 10))*time.Second, worker, slot)
-	if err != nil {
-		return err
+	names := []string{"worker", "slot"}
+	shares, memory := make([][]float64, len(names)), make([][]float64, len(names))
+	for range b.rounds(8, 5) {
+		cpu, resident, err := b.watch(4*time.Second, worker, slot)
+		if err != nil {
+			return err
+		}
+		for i := range names {
+			shares[i], memory[i] = append(shares[i], cpu[i]), append(memory[i], resident[i])
+		}
 	}
-	for i, name := range []string{"worker", "slot"} {
-		b.show(name+", of a core", exactly(cpu[i]), "%")
-		b.show(name+", resident", exactly(resident[i]), "MB")
+	for i, name := range names {
+		b.show(name+", of a core", median(shares[i]), "%")
+		b.show(name+", resident", median(memory[i]), "MB")
 	}
 	return nil
 }
