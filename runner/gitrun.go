@@ -17,7 +17,8 @@ var clonePause = time.Second
 
 // gitSilence is how long a remote may say nothing: git itself would wait for ever.
 // It tells its progress while it fetches, also that of the other side, so that what
-// goes on is heard, over whatever transport. Tests wait less.
+// goes on is heard, over whatever transport; of what it does without a word, such as
+// the look for what connects after a large fetch, see effort. Tests wait less.
 var gitSilence = 2 * time.Minute
 
 // silentError is a remote that said nothing. It is not asked again: it had its time.

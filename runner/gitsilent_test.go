@@ -126,7 +126,7 @@ func TestSilenceIsCountedFromTheLastByte(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out output
 		h := command{silence: time.Minute}.listen(&out)
-		stop := h.watch(process)
+		stop := h.watch(process.PID, process.killGroup)
 		defer stop()
 		for range 10 {
 			time.Sleep(50 * time.Second)
@@ -139,6 +139,22 @@ func TestSilenceIsCountedFromTheLastByte(t *testing.T) {
 		synctest.Wait()
 		if !h.over.Load() {
 			t.Error("its silence was not noticed")
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		// Who was stopped for longer than that has yet to read what was said meanwhile.
+		var out output
+		h := command{silence: time.Minute}.listen(&out)
+		h.began = h.began.Add(-time.Hour)
+		ended := make(chan struct{})
+		go func() {
+			time.Sleep(time.Second)
+			out.stdout.add([]byte("x"))
+			time.Sleep(50 * time.Second)
+			close(ended)
+		}()
+		if h.falls(process.PID, ended) {
+			t.Error("it was taken for silent without a second look")
 		}
 	})
 	if exit := process.Reap(); exit.Signal != int(syscall.SIGKILL) {

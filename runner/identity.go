@@ -23,6 +23,7 @@ type procInfo struct {
 
 	state byte // as in ps: R, S, D, T, Z, …
 	start int64
+	ticks int64 // on processors, its own and of children that it waited for; Linux
 }
 
 func (p procInfo) dead() bool    { return p.state == 'Z' || p.state == 'X' }

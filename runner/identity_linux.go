@@ -58,8 +58,11 @@ func readStat(pid string) (procInfo, error) {
 	return parseStat(text)
 }
 
-// parseStat reads fields 1, 3 to 6 and 22 of proc_pid_stat(5). The name in
-// field 2 holds whatever the program likes, spaces and parentheses included,
+// userHZ is how many ticks proc_pid_stat(5) counts a second, on every machine.
+const userHZ = 100
+
+// parseStat reads fields 1, 3 to 6, 14 to 17 and 22 of proc_pid_stat(5). The name
+// in field 2 holds whatever the program likes, spaces and parentheses included,
 // so it ends at the last one.
 func parseStat(text []byte) (procInfo, error) {
 	open, end := bytes.IndexByte(text, ' '), bytes.LastIndexByte(text, ')')
@@ -77,6 +80,10 @@ func parseStat(text []byte) (procInfo, error) {
 	info.group, errs[2] = strconv.Atoi(fields[2])
 	info.session, errs[3] = strconv.Atoi(fields[3])
 	info.start, errs[4] = strconv.ParseInt(fields[19], 10, 64)
+	for _, field := range fields[11:15] {
+		ticks, _ := strconv.ParseInt(field, 10, 64)
+		info.ticks += ticks
+	}
 	return info, errors.Join(errs[:]...)
 }
 

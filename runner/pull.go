@@ -320,7 +320,7 @@ func (a *attempt) exec(c command) (out output, err error) {
 	if err := a.launch(Spec{Argv: c.argv, Env: c.env, Dir: c.dir}, &out, c.quiet); err != nil {
 		return out, err
 	}
-	defer heard.watch(a.process)()
+	defer heard.watch(a.process.PID, a.process.killGroup)()
 	report := a.wait()
 	a.drain()
 	if a.cause != byItself {

@@ -123,7 +123,7 @@ func (o *console) exec(ctx context.Context, c command, run *stepRun) (out output
 	if err != nil {
 		return out, err
 	}
-	defer heard.watch(process)()
+	defer heard.watch(process.PID, process.killGroup)()
 	if _, err = process.Wait(ctx); err != nil && ctx.Err() != nil {
 		process.Stop(DefaultGrace, nil)
 		return out, errStopped
