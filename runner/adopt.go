@@ -2,6 +2,7 @@ package runner
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,9 +35,11 @@ func (a *attempt) adopt(end *store.End) store.State {
 	}
 	over := a.adopted() // before anything is said: who hears it may end the process
 	a.say("runnel: the slot of this run was killed; a new one reads on")
+	heard, kept := a.hearOrphan()
 	for stream, fifo := range fifos {
-		a.pump(fifo, stream, nil, false)
+		a.pump(fifo, stream, kept, false)
 	}
+	defer heard.watch(a.flow.PID, a.endSilent)()
 	store.KillPoint("adopt.reading")
 	a.deadline = a.adoptedDeadline()
 	stop := a.outlive(over)
@@ -55,6 +58,25 @@ func (a *attempt) adopt(end *store.End) store.State {
 	}
 	state.Message = withLeft(state.Message, pids)
 	return state
+}
+
+// hearOrphan has a git heard that was at a remote when its slot was killed: the lock
+// of the mirror that it holds keeps other runs waiting.
+func (a *attempt) hearOrphan() (*hearing, *output) {
+	if stepOf(a.job.Folder) != store.GitClone {
+		return command{}.listen(nil), nil
+	}
+	kept := new(output)
+	return command{silence: gitSilence}.listen(kept), kept
+}
+
+// endSilent ends it where it hears nothing any more.
+func (a *attempt) endSilent() {
+	a.say(fmt.Sprintf("runnel: nothing came from the remote for %s, so git was ended", gitSilence))
+	orphans, _ := a.orphans()
+	for _, o := range orphans {
+		_ = o.stop(true)
+	}
 }
 
 // AdoptedState is the state of an attempt that ended with nobody waiting for

@@ -155,6 +155,30 @@ func TestAFetchThatIsKilled(t *testing.T) {
 	}
 }
 
+// TestASilentFetchWhoseSlotWasKilled is ended as if its slot still lived: the run
+// that waits for its mirror goes on.
+func TestASilentFetchWhoseSlotWasKilled(t *testing.T) {
+	t.Setenv("RUNNER_TEST_GIT_SILENCE", "3s")
+	r := newRemote(t)
+	w := newWorld(t)
+	w.removeCode()
+	w.workInBackground(2)
+	w.pulled("silent", r.commit(r.pushBig(1000000)))
+	r.holdBack()
+	run := w.run("silent")
+	r.isHeld()
+	w.killSlot(run.ID)
+	next := w.waits("silent")
+	ended := w.await(run.ID, terminal)
+	if out := w.output(run.ID); ended.State.Type != store.Crashed || !strings.Contains(ended.State.Message, "its slot was killed in the pull step git_clone") ||
+		!strings.Contains(out, "runnel: nothing came from the remote for 3s, so git was ended") {
+		t.Errorf("%s: %s\n%s", ended.State.Name, ended.State.Message, out)
+	}
+	if next = w.await(next.ID, terminal); next.State.Type != store.Completed {
+		t.Errorf("the run that waited: %s: %s\n%s", next.State.Name, next.State.Message, w.output(next.ID))
+	}
+}
+
 // waits starts a run that comes to wait for another's git.
 func (w *world) waits(name string) store.Run {
 	w.t.Helper()

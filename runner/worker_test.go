@@ -28,6 +28,9 @@ func init() {
 		if err != nil {
 			os.Exit(2)
 		}
+		if silence, err := time.ParseDuration(os.Getenv("RUNNER_TEST_GIT_SILENCE")); err == nil {
+			gitSilence = silence
+		}
 		os.Exit(RunSlot(os.Args[2], id, os.NewFile(3, "worker")))
 	}
 	helpers["worker"] = workerHelper
