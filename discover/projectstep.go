@@ -66,6 +66,9 @@ var stepsNotRun = map[string]string{
 // stepModules are the homes of Prefect's own steps, new and old.
 var stepModules = []string{"prefect.deployments.steps.", "prefect.projects.steps."}
 
+// stepsRun tells of them whoever wrote another.
+func stepsRun() string { return "runnel runs " + strings.Join(StepNames(), ", ") }
+
 // StepNames lists the steps that runnel runs.
 func StepNames() []string { return sortedNames(stepSpecs) }
 
@@ -193,7 +196,7 @@ func (r *reader) known(s *Step, at *yaml.Node) bool {
 	case ours && stepsNotRun[name] != "":
 		s.Unsupported = stepsNotRun[name]
 	case ours:
-		hint := "runnel runs " + strings.Join(StepNames(), ", ")
+		hint := stepsRun()
 		if close := near(name, StepNames()); len(close) > 0 {
 			hint = "did you mean " + close[0] + "? " + hint
 		}
@@ -258,7 +261,7 @@ func (b *block) requires() []string {
 func (r *reader) checkArguments(b *block, s *Step, spec stepSpec) {
 	required := spec.arguments[0]
 	if _, given := s.Arguments[required]; !given && !spec.optional {
-		r.fail(b.node, joinPath(s.path, required), "", "%s needs %s", s.Name, required)
+		r.fail(b.node, joinPath(s.path, required), "its arguments: "+strings.Join(spec.arguments, ", "), "%s needs %s", s.Name, required)
 	}
 	for _, key := range spec.arguments {
 		n := child(b.node, key)

@@ -38,7 +38,7 @@ func (w *stepWalk) steps(s Steps) (Steps, []Problem) {
 	var problems []Problem
 	for _, one := range s.List {
 		if one.Unsupported != "" {
-			problems = append(problems, one.problem(one.Unsupported, w.hint))
+			problems = append(problems, one.unsupported(w.hint))
 		}
 		if p, bare := one.bareSecret(); bare {
 			problems = append(problems, p)
@@ -120,6 +120,14 @@ func (s Step) problem(message, hint string) Problem {
 	return p
 }
 
+// unsupported is why the step is not run.
+func (s Step) unsupported(hint string) Problem {
+	if hint != "" {
+		hint = "; " + hint
+	}
+	return s.problem(s.Unsupported, stepsRun()+hint)
+}
+
 // At is a problem with one of the step's arguments, where the file has it.
 func (s Step) At(argument, message, hint string) Problem {
 	p := s.problem(message, hint)
@@ -137,7 +145,7 @@ func (s Step) Resolve(l Lookup) (Step, []Problem) {
 	f.secrets = func(string) secretUse { return secretsGiven }
 	out := s.fill(f)
 	if s.Unsupported != "" {
-		f.problems = append(f.problems, s.problem(s.Unsupported, ""))
+		f.problems = append(f.problems, s.unsupported(""))
 	}
 	sortProblems(f.problems)
 	return out, f.problems
