@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -88,14 +89,15 @@ func (p *pipRun) environment() (string, error) {
 	installed := false
 	path, held, err := s.take(p.key(), recipe{
 		what: "the environment of " + filepath.Base(p.file),
-		sound: func(path, _ string) bool {
+		sound: func(path, note string) bool {
 			_, err := os.Stat(filepath.Join(path, "bin", "python")) // the interpreter below may be gone
-			return err == nil
+			return err == nil && packagesIn(path) == note
 		},
 		make: func(path string, held *os.File) (string, error) {
 			defer p.hold(held)()
 			installed = true
-			return "", p.install(path)
+			err := p.install(path)
+			return packagesIn(path), err
 		},
 	})
 	if err != nil {
@@ -106,6 +108,14 @@ func (p *pipRun) environment() (string, error) {
 		p.say("runnel: what " + filepath.Base(p.file) + " asks for is installed already, in " + path)
 	}
 	return path, nil
+}
+
+// packagesIn tells by their names whether a run has installed or removed packages in
+// an environment that others use, too.
+func packagesIn(environment string) string {
+	names, _ := filepath.Glob(filepath.Join(environment, "lib", "python*", "site-packages", "*"))
+	names = slices.DeleteFunc(names, func(name string) bool { return filepath.Base(name) == "__pycache__" })
+	return shortHash(strings.Join(names, "\x00"))
 }
 
 // key is of all that decides what is installed.
@@ -184,12 +194,19 @@ func (q *requirements) read(path string) error {
 		return errors.New("its requirements are too long")
 	}
 	for line := range strings.Lines(string(text)) {
-		if err := q.line(strings.TrimSpace(line), filepath.Dir(path)); err != nil {
+		line = strings.TrimSpace(requirementsComment().ReplaceAllString(line, ""))
+		if err := q.line(line, filepath.Dir(path)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+var (
+	requirementsComment = lazily(`(^|\s)#.*`)
+	// localRequirement is a path: what lies there may change.
+	localRequirement = lazily(`^[./]|^[^-\s][^\s;]*/|\.(whl|zip|tar\.gz|tgz)$`)
+)
 
 // line follows what a line names (the rules are pip's: -r FILE, --constraint=FILE,
 // -e FOLDER, ./FOLDER, NAME @ file:…).
@@ -200,8 +217,8 @@ func (q *requirements) line(line, dir string) error {
 			continue
 		}
 		name = strings.Trim(name, " \t='\"")
-		if strings.Contains(name, "://") {
-			q.folders = true
+		if strings.Contains(name, "://") || strings.Contains(name, "${") {
+			q.folders = true // or a file that the environment names
 			return nil
 		}
 		if !filepath.IsAbs(name) {
@@ -209,7 +226,7 @@ func (q *requirements) line(line, dir string) error {
 		}
 		return q.read(name)
 	}
-	q.folders = q.folders || strings.HasPrefix(line, "-e") || strings.HasPrefix(line, "--editable") ||
-		strings.HasPrefix(line, ".") || strings.HasPrefix(line, "/") || strings.Contains(line, "file:")
+	q.folders = q.folders || strings.HasPrefix(line, "-e") || strings.HasPrefix(line, "--editable") || strings.Contains(line, "file:") ||
+		!strings.Contains(line, "://") && localRequirement().MatchString(line)
 	return nil
 }
