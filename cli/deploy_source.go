@@ -252,7 +252,8 @@ func (j *deployJob) fromSource(g discover.GitSource) error {
 // flowOf is the flow that a source names, or its only one.
 func (j *deployJob) flowOf(s *source) (flow discover.Flow, err error) {
 	if s.Entrypoint != "" {
-		return found(j.reader(s.folder).Entrypoint(s.Entrypoint))
+		flow, err = j.reader(s.folder).Entrypoint(s.Entrypoint)
+		return flow, s.lacking(err)
 	}
 	flows, err := j.flowsOf(s)
 	switch {
@@ -268,6 +269,19 @@ func (j *deployJob) flowOf(s *source) (flow discover.Flow, err error) {
 		e.hint = append(e.hint, "runnel deploy "+store.Quote(s.at(f.Entrypoint)))
 	}
 	return flow, e
+}
+
+// lacking says of a file that is not there where it was looked for.
+func (s *source) lacking(err error) error {
+	var unknown *discover.EntrypointError
+	missing := errors.As(err, &unknown) && unknown.Kind == discover.FileMissing
+	_, err = found(discover.Flow{}, err)
+	var told *exitError
+	if missing && errors.As(err, &told) {
+		told.message = fmt.Sprintf("commit %s of %s: %s", shortCommit(s.commit), s.Repository, told.message)
+		told.hint = []string{"list its flows: runnel deploy " + store.Quote(s.at(""))}
+	}
+	return err
 }
 
 func (s *source) empty() error {
