@@ -37,7 +37,7 @@ func (a *attempt) adopt(end *store.End) store.State {
 	a.say("runnel: the slot of this run was killed; a new one reads on")
 	heard, kept := a.hearOrphan()
 	for stream, fifo := range fifos {
-		a.pump(fifo, stream, kept, false)
+		a.pump(fifo, stream, kept, kept != nil) // git's progress is not worth showing
 	}
 	defer heard.watch(a.flow.PID, a.endSilent)()
 	store.KillPoint("adopt.reading")
