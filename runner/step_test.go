@@ -68,6 +68,19 @@ func build(t *testing.T, ctx context.Context, folder, steps string, change func(
 	return done, out.String(), err
 }
 
+// TestWhatOnlyAShellKnowsIsSaid where a line of a script fails.
+func TestWhatOnlyAShellKnowsIsSaid(t *testing.T) {
+	for line, want := range map[string]bool{
+		"false && true": true, "cd x": true, "for i in 1 2; do echo $i; done": true, "A=1 make": true, "(false)": true, "if true; then false; fi": true,
+		"false": false, "false --for a=b": false, "ls /no.such.folder": false,
+	} {
+		_, _, err := build(t, t.Context(), t.TempDir(), fmt.Sprintf(`[{"name": "run_shell_script", "arguments": {"script": %q}}]`, line), nil)
+		if err == nil || strings.Contains(err.Error(), "set shell: true") != want {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
 func TestRunStepsHandsOutputsOn(t *testing.T) {
 	folder := t.TempDir()
 	steps := `[

@@ -79,7 +79,7 @@ func (a cloneArguments) login(secrets []string) (string, login, error) {
 	switch {
 	case err != nil && strings.Contains(a.Repository, "://"):
 		// The parser's own message would quote it, and what is secret in it.
-		return "", login{}, errors.New("its repository is no URL that can be read")
+		return "", login{}, errors.New("its repository is no URL that can be read; a token does not belong there: name it by access_token")
 	case !web && token != "":
 		return "", login{}, errors.New("access_token and credentials are for https:// repositories; this one is asked by other means")
 	case !web:

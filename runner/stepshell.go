@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -66,14 +67,19 @@ func (r *stepRun) inShell(c command, script string) (map[string]any, error) {
 
 // shellHint tells of what only a shell knows.
 func shellHint(words []string, err error) error {
-	for _, word := range words {
-		switch word {
-		case "&&", "||", "|", ";", ">", ">>", "<", "cd", "export", "source":
+	for i, word := range words {
+		if slices.Contains(shellsOwn, word) || i == 0 && shellsFirst().MatchString(word) {
 			return fmt.Errorf("%w\n%q means that only to a shell: set shell: true", err, word)
 		}
 	}
 	return err
 }
+
+var (
+	shellsOwn = []string{"&&", "||", "|", ";", ">", ">>", "<", "2>&1", "cd", "export", "source"}
+	// shellsFirst are words that begin what only a shell does, an assignment among them.
+	shellsFirst = lazily(`^(for|while|until|if|case|set|unset|umask|ulimit|alias|\.|\{|\(.*|\w+=.*|.*;)$`)
+)
 
 // texts are the values of env as text; null drops a variable.
 func texts(env store.Values) map[string]*string {
