@@ -33,8 +33,9 @@ func (a *app) listCodes(s *store.Store, runs []store.Run, f outputFlag) error {
 	if err := s.AddCodes(a.ctx, runs); err != nil {
 		return err
 	}
-	return a.listRunsIn(s, runs, f, append(slices.Clone(runColumns), "Code"), func(r store.Run) []string {
-		return append(a.runRow(r), codeCell(r.Code))
+	last := len(runColumns) - 1 // the message, which a terminal cuts
+	return a.listRunsIn(s, runs, f, slices.Insert(slices.Clone(runColumns), last, "Code"), func(r store.Run) []string {
+		return slices.Insert(a.runRow(r), last, codeCell(r.Code))
 	})
 }
 

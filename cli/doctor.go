@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"strings"
 
 	"runnel/store"
 )
@@ -102,9 +103,8 @@ func (d *doctor) report(f outputFlag) error {
 	for _, c := range d.checks {
 		rows = append(rows, []string{d.colour(d.OutTerminal, checkColours[c.Status], c.Status), c.Check, clean(c.Message)})
 	}
-	lines := d.tableLines([]string{"Status", "Check", ""}, rows)
-	for i, line := range lines[1:] {
-		d.print("%s", line)
+	for i, lines := range d.foldedLines([]string{"Status", "Check", ""}, rows, d.Width)[1:] {
+		d.print("%s", strings.Join(lines, "\n"))
 		if mend := d.checks[i].Mend; mend != "" {
 			d.print("         mend it: %s", mend)
 		}

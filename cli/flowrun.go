@@ -116,7 +116,7 @@ func (a *app) listRunsIn(s *store.Store, runs []store.Run, f outputFlag, columns
 		name:    func(r store.Run) string { return r.ID.String() },
 		columns: columns,
 		row:     row,
-		cut:     columns[len(columns)-1] == "Message",
+		cut:     true,
 		empty:   "no flow runs match",
 	}.print(a.IO, f)
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"charm.land/lipgloss/v2"
-	"github.com/charmbracelet/x/ansi"
 	"gopkg.in/yaml.v3"
 )
 
@@ -35,7 +34,7 @@ type list[T any] struct {
 	name    func(T) string // -o name: a full name or id
 	columns []string
 	row     func(T) []string
-	cut     bool           // a terminal's width cuts the last column
+	cut     bool           // a row keeps to a line of a terminal: the last column is cut, then the widest
 	group   func(T) string // a heading above the rows that share it; nil: none
 	empty   string         // talk for an empty table
 }
@@ -85,20 +84,23 @@ func (l list[T]) print(s *IO, f outputFlag) error {
 		s.printTable(columns, rows)
 		return nil
 	}
-	s.print("%s", strings.Join(l.grouped(s, s.tableLines(columns, rows)), "\n"))
+	s.print("%s", strings.Join(l.grouped(s, s.foldedLines(columns, rows, s.Width-2)), "\n"))
 	return nil
 }
 
-// grouped puts headings between the lines of a table.
-func (l list[T]) grouped(s *IO, lines []string) []string {
-	grouped := []string{"  " + lines[0]}
+// grouped puts headings between the rows of a table.
+func (l list[T]) grouped(s *IO, rows [][]string) (grouped []string) {
 	heading := ""
-	for i, item := range l.items {
-		if next := l.group(item); next != heading {
-			heading = next
-			grouped = append(grouped, s.colour(s.OutTerminal, blue, heading))
+	for i, lines := range rows {
+		if i > 0 {
+			if next := l.group(l.items[i-1]); next != heading {
+				heading = next
+				grouped = append(grouped, s.colour(s.OutTerminal, blue, heading))
+			}
 		}
-		grouped = append(grouped, "  "+lines[i+1])
+		for _, line := range lines {
+			grouped = append(grouped, "  "+line)
+		}
 	}
 	return grouped
 }
@@ -148,67 +150,6 @@ func encodeJSON(w interface{ Write([]byte) (int, error) }, value any, indent str
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", indent)
 	return encoder.Encode(value)
-}
-
-// printTable aligns columns, two spaces apart.
-func (s *IO) printTable(columns []string, rows [][]string) {
-	s.print("%s", strings.Join(s.tableLines(columns, rows), "\n")) // one write
-}
-
-// flat keeps a cell on its line, with a width that can be told.
-var flat = strings.NewReplacer("\n", " ", "\t", "    ")
-
-// tableLines are a table's lines, the heading first. lipgloss's own table lays
-// each cell out by itself, a tenth of a short command's time.
-func (s *IO) tableLines(columns []string, rows [][]string) []string {
-	rows = append([][]string{columns}, rows...)
-	widths := make([]int, len(columns))
-	for _, row := range rows {
-		for i, cell := range row {
-			row[i] = flat.Replace(cell)
-			widths[i] = max(widths[i], lipgloss.Width(row[i]))
-		}
-	}
-	lines := make([]string, len(rows))
-	for n, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString(cell)
-			line.WriteString(strings.Repeat(" ", widths[i]-lipgloss.Width(cell)+2))
-		}
-		lines[n] = strings.TrimRight(line.String(), " ")
-	}
-	lines[0] = s.colour(s.OutTerminal, bold, lines[0])
-	return lines
-}
-
-// leastCut of a last column, as much as its heading, says something: less is left out.
-const leastCut = 8
-
-// cutLast keeps rows from wrapping on a terminal, if their last cells can, and
-// gives the columns that are left.
-func (s *IO) cutLast(columns []string, rows [][]string) []string {
-	if !s.OutTerminal {
-		return columns
-	}
-	last, room := len(columns)-1, s.Width
-	for i, name := range columns[:last] {
-		widest := lipgloss.Width(name)
-		for _, row := range rows {
-			widest = max(widest, lipgloss.Width(flat.Replace(row[i])))
-		}
-		room -= widest + 2
-	}
-	if room < leastCut {
-		for i, row := range rows {
-			rows[i] = row[:last]
-		}
-		return columns[:last]
-	}
-	for _, row := range rows {
-		row[last] = ansi.Truncate(flat.Replace(row[last]), room, "…")
-	}
-	return columns
 }
 
 // pairs prints names and values, aligned, for inspect commands.

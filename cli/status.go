@@ -152,7 +152,8 @@ func (a *app) showPools(pools []store.PoolLoad, n int) {
 			fmt.Sprint(p.Waiting), fmt.Sprint(p.Late), next,
 		})
 	}
-	a.printTable([]string{"Work Pool", "Status", "Workers", "Running", "Waiting", "Late", "Next"}, rows)
+	lines := a.tableLines([]string{"Work Pool", "Status", "Workers", "Running", "Waiting", "Late", "Next"}, rows)
+	a.print("%s", strings.Join(lines, "\n"))
 	if len(pools) > n {
 		a.say("and %d more: runnel work-pool ls", len(pools)-n)
 	}
@@ -215,7 +216,8 @@ func (a *app) showBars(deployments []deploymentLook, n int) {
 	for _, d := range deployments[:n] {
 		rows = append(rows, []string{clip(d.Name, max(20, a.Width-recentRuns-18)), a.bar(d.Recent, seen), a.nextOrPaused(d)})
 	}
-	a.printTable([]string{"Deployment", fmt.Sprintf("Last %d Runs, The Newest Right", recentRuns), "Next"}, rows)
+	lines := a.tableLines([]string{"Deployment", fmt.Sprintf("Last %d Runs, The Newest Right", recentRuns), "Next"}, rows)
+	a.print("%s", strings.Join(lines, "\n"))
 	var legend []string
 	for _, m := range marks {
 		if seen[m.mark] {
