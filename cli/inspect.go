@@ -112,34 +112,42 @@ func (a *app) masked(s *store.Store, runs []store.Run) []store.Run {
 }
 
 func (a *app) showInspection(s *store.Store, i inspection, brief bool) {
-	pairs, day := a.inspectionPairs(s, i, brief), ""
-	if brief {
-		if len(i.History) > 0 {
-			day = i.History[0].Time.Local().Format(time.DateOnly)
-		}
-		pairs = append(a.briefPairs(i, pairs), [2]string{"history", day})
-	}
-	lines := a.pairLines(pairs)
-	if !brief {
-		lines = append(lines, "history")
-	}
-	lines = append(lines, a.historyLines(i, day, brief)...)
+	above := a.inspectionLines(s, i, brevity{})
 	tail := i.LogTail
-	if len(tail) > 0 {
-		lines = append(lines, fmt.Sprintf("the end of the log (all: runnel logs %s)", i.ID.Short()))
-	}
 	if brief {
-		tail = tail[max(0, len(tail)-a.tailRoom(lines)):]
+		var room int
+		above, room = a.briefInspection(s, i)
+		tail = tail[max(0, len(tail)-room):]
+	}
+	for _, line := range above {
+		a.print("%s", line)
 	}
 	for _, line := range tail {
 		if line = clean(line); a.OutTerminal {
 			line = clip(line, a.Width-2)
 		}
-		lines = append(lines, "  "+line)
+		a.print("  %s", line)
 	}
-	for _, line := range lines {
-		a.print("%s", line)
+}
+
+// inspectionLines are all but the end of the log.
+func (a *app) inspectionLines(s *store.Store, i inspection, b brevity) []string {
+	pairs, day := a.inspectionPairs(s, i, b.brief()), ""
+	if b.brief() {
+		if len(i.History) > 0 {
+			day = i.History[0].Time.Local().Format(time.DateOnly)
+		}
+		pairs = append(a.briefPairs(i, pairs, b.lines), [2]string{"history", day})
 	}
+	lines := a.pairLines(pairs)
+	if !b.brief() {
+		lines = append(lines, "history")
+	}
+	lines = append(lines, a.historyLines(i, day, b)...)
+	if len(i.LogTail) > 0 {
+		lines = append(lines, fmt.Sprintf("the end of the log (all: runnel logs %s)", i.ID.Short()))
+	}
+	return lines
 }
 
 func (a *app) inspectionPairs(s *store.Store, i inspection, brief bool) [][2]string {

@@ -112,6 +112,65 @@ func TestInspectFitsAScreen(t *testing.T) {
 	}
 }
 
+// TestInspectOfMuchFitsAScreen, whatever a run has: long messages, each layer of
+// parameters, tags, variables, hooks, a history of days, and a state that goes on.
+func TestInspectOfMuchFitsAScreen(t *testing.T) {
+	much := func(attempts int) inspection {
+		i := retried(attempts)
+		i.Tags = []string{"night", "finance", strings.Repeat("a tag that is long ", 8)}
+		i.JobVariables = store.Values{"env": json.RawMessage(`{"REGION":"` + strings.Repeat("eu-west-1 ", 12) + `"}`)}
+		i.ParametersFrom = append(i.ParametersFrom,
+			store.Parameter{Name: "mode", Value: json.RawMessage(`"` + strings.Repeat("full ", 30) + `"`), From: "run"},
+			store.Parameter{Name: "region", Value: json.RawMessage(`"emea"`), From: "deployment"})
+		for n := range i.History {
+			i.History[n].Time = i.History[n].Time.Add(time.Duration(n) * 20 * time.Hour)
+		}
+		for n, hook := range []string{"on_failure of the deployment: done", "on_failure of the work pool: could not start: no program"} {
+			i.History = append(i.History, store.Event{
+				Time: i.History[len(i.History)-1].Time.Add(time.Duration(n) * 24 * time.Hour), State: i.State.Type, Name: i.State.Name,
+				Who: store.HookWho, Message: hook,
+			})
+		}
+		return i
+	}
+	failed := much(4)
+	failed.State.Message = strings.Repeat("no such file, ", 30)
+	completed := much(4)
+	completed.State.Type, completed.State.Name, completed.State.Message = store.Completed, "Completed", ""
+	completed.Result = json.RawMessage(`{"rows":"` + strings.Repeat("1234 ", 40) + `"}`)
+	running := much(4)
+	running.State.Type, running.State.Name, running.State.Message = store.Running, "Running", ""
+	running.Why = "Running for 2m 03s, processes 1740 1741 1742 1743 1744 and 4 more, in slot process 1728 on vm; " +
+		"its process 1740 was stopped (SIGSTOP): kill -CONT 1740 lets it go on"
+	waiting := much(4)
+	waiting.State.Type, waiting.State.Name, waiting.State.Message = store.Scheduled, store.NameAwaitingRetry, "retry 4 of 9, after: no such file"
+	waiting.Why = `the work queue "default" is paused: runnel work-queue resume etl/default; and no worker polls it: runnel worker start --pool etl; 1h 20m late`
+	for name, i := range map[string]inspection{"failed": failed, "completed": completed, "running": running, "waiting": waiting} {
+		shown := shownInspection(i, true, true, 24)
+		if n := strings.Count(shown, "\n"); n > 23 {
+			t.Errorf("%s: %d lines\n%s", name, n, shown)
+		}
+		for line := range strings.Lines(shown) {
+			if width := ansi.StringWidth(line); width > 80 {
+				t.Errorf("%s: %d columns: %s", name, width, line)
+			}
+		}
+		for _, want := range []string{
+			"indigo-mink", i.State.Name + " since", "source = ", "tags ", "job variables ", "etl/default", "cron-0-3", "attempt 4", "Scheduled", "more: --wide", "\n  FileNotFoundError",
+		} {
+			if !strings.Contains(shown, want) {
+				t.Errorf("%s: no %q\n%s", name, want, shown)
+			}
+		}
+		why := strings.Fields(i.Why)
+		for _, word := range why {
+			if !strings.Contains(shown, word) {
+				t.Errorf("%s: of why it says no %q\n%s", name, word, shown)
+			}
+		}
+	}
+}
+
 // TestInspectShowsWhatWasGiven before the defaults, which may fill the room.
 func TestInspectShowsWhatWasGiven(t *testing.T) {
 	i := retried(2)

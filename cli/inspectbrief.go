@@ -15,27 +15,40 @@ import (
 // An inspection on a terminal keeps to a screen: what repeats is told once, and
 // what a list or another command shows is left to that.
 
-// briefTail is how much of the log is shown at least: the end of a traceback.
-const briefTail = 4
+// brevity is how little is said: of a text at most so many lines, but of why the
+// whole, since it ends with what helps; of the history so many, and of the log so
+// many at least. The zero one says all.
+type brevity struct {
+	lines, history, tail int
+}
 
-// briefLines of a text are shown, but of why the whole: it ends with what helps.
-const briefLines = 2
+func (b brevity) brief() bool { return b.lines > 0 }
 
-// tailRoom is how many lines a screen has left for the log, below those and
-// above the line that is typed next.
-func (a *app) tailRoom(above []string) int {
-	room := a.Height - 1
-	for _, line := range above {
-		room -= 1 + max(0, ansi.StringWidth(line)-1)/a.Width
+// brevities are tried until one fits the screen: the end of a traceback goes last.
+var brevities = []brevity{{2, 4, 4}, {1, 4, 4}, {1, 3, 4}, {1, 3, 3}, {1, 3, 2}}
+
+// briefInspection is what stands above the end of the log, and the lines that are
+// left for that, and for the line that is typed next.
+func (a *app) briefInspection(s *store.Store, i inspection) (above []string, room int) {
+	for _, b := range brevities {
+		above = a.inspectionLines(s, i, b)
+		room = a.Height - 1
+		for _, line := range above {
+			room -= 1 + max(0, ansi.StringWidth(line)-1)/a.Width
+		}
+		if len(i.LogTail) == 0 && room >= 0 || room >= b.tail {
+			break
+		}
+		room = b.tail
 	}
-	return min(max(briefTail, room), tailLines)
+	return above, room
 }
 
 // briefPairs leaves out where the log is, and a start that was expected when
 // the history begins or at the tick; what names the run stands in one line, and
 // so does what took it.
-func (a *app) briefPairs(i inspection, pairs [][2]string) (kept [][2]string) {
-	r := i.Run
+func (a *app) briefPairs(i inspection, pairs [][2]string, most int) (kept [][2]string) {
+	r, width := i.Run, a.Width-pairNames-2
 	for _, p := range pairs {
 		name, text := p[0], p[1]
 		switch name {
@@ -47,8 +60,8 @@ func (a *app) briefPairs(i inspection, pairs [][2]string) (kept [][2]string) {
 			text = a.layerLines(i.ParametersFrom)
 		case "code":
 			text = a.folded(briefCode(i.Code))
-		case "job variables", "result":
-			text = clip(text, a.Width-pairNames-2)
+		case "job variables", "result", "tags":
+			text = clip(text, width)
 		}
 		if name == "message" && !r.State.Type.Terminal() && strings.Contains(i.Why, clean(r.State.Message)) {
 			continue // why says it
@@ -57,9 +70,8 @@ func (a *app) briefPairs(i inspection, pairs [][2]string) (kept [][2]string) {
 		if name == "id" || name == "worker" || name == "log" || name == "expected start" && sawStart {
 			continue
 		}
-		if lines := strings.Split(text, "\n"); len(lines) > briefLines && name != "why" {
-			last := clip(lines[briefLines-1]+" …", a.Width-pairNames-2)
-			text = strings.Join(append(lines[:briefLines-1], last), "\n")
+		if lines := strings.Split(text, "\n"); len(lines) > most && name != "why" {
+			text = strings.Join(append(lines[:most-1], clip(lines[most-1]+" …", width)), "\n")
 		}
 		kept = append(kept, [2]string{name, text})
 	}

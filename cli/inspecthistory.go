@@ -10,24 +10,30 @@ import (
 )
 
 // historyLines is a line a state: when, how long, who, and what was said. Another
-// day than that which stands above it has a line of its own.
-func (a *app) historyLines(i inspection, day string, brief bool) (lines []string) {
-	told, left := toldEvents(i.History, brief)
+// day than that which stands above it has a line of its own, briefly it stands
+// before the time.
+func (a *app) historyLines(i inspection, day string, b brevity) (lines []string) {
+	told, left := toldEvents(i.History, b.history)
 	for n, at := range told {
 		e := i.History[at]
 		if n == 1 && left > 0 {
 			lines = append(lines, fmt.Sprintf("  … %d more: --wide", left))
 		}
+		when := e.Time.Local().Format("15:04:05.000")
 		if today := e.Time.Local().Format(time.DateOnly); today != day {
-			day = today
-			lines = append(lines, "  "+day)
+			if b.brief() {
+				when = e.Time.Local().Format("01-02 15:04 ")
+			} else {
+				day = today
+				lines = append(lines, "  "+day)
+			}
 		}
 		lasted := ""
 		if until := a.untilOf(i, at); !until.Equal(e.Time) {
 			lasted = duration(until.Sub(e.Time))
 		}
-		head := fmt.Sprintf("  %s  %-13s %8s  ", e.Time.Local().Format("15:04:05.000"), e.Name, lasted)
-		for _, line := range a.eventLines(e, i.State, a.Width-len(head), brief) {
+		head := fmt.Sprintf("  %s  %-13s %8s  ", when, e.Name, lasted)
+		for _, line := range a.eventLines(e, i.State, a.Width-len(head), b.brief()) {
 			lines = append(lines, strings.TrimRight(head+line, " "))
 			head = strings.Repeat(" ", len(head))
 		}
@@ -51,21 +57,18 @@ func (a *app) untilOf(i inspection, at int) time.Time {
 	return a.Clock()
 }
 
-// briefHistory is how many lines of a history a screen has room for.
-const briefHistory = 4
-
 // toldEvents are the places of those that are told: not Pending where it was
-// over at once; briefly, of many the first and the last, and how many were left
-// between them.
-func toldEvents(list []store.Event, brief bool) (told []int, left int) {
+// over at once; of more than there are lines for (0: all), the first and the last,
+// and how many were left between them.
+func toldEvents(list []store.Event, lines int) (told []int, left int) {
 	for n, e := range list {
 		if e.State == store.Pending && n+1 < len(list) && list[n+1].Time.Equal(e.Time) {
 			continue
 		}
 		told = append(told, n)
 	}
-	if brief && len(told) > briefHistory {
-		left = len(told) - (briefHistory - 1)
+	if lines > 0 && len(told) > lines {
+		left = len(told) - (lines - 1)
 		told = slices.Delete(told, 1, 1+left)
 	}
 	return told, left
