@@ -368,7 +368,7 @@ func (j *deployJob) deployedNow(s *store.Store) ([]store.Deployment, error) {
 func noWorker(pool store.WorkPool) string {
 	switch {
 	case pool.IsPaused:
-		return fmt.Sprintf("the work pool %q is paused: nothing starts", pool.Name)
+		return fmt.Sprintf("the work pool %q is paused: runnel work-pool resume %s%s", pool.Name, pool.Name, unpolledToo(pool, true))
 	case pool.Workers == 0:
 		return fmt.Sprintf("no worker polls %q; start one: runnel worker start --pool %s", pool.Name, pool.Name)
 	}

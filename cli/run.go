@@ -231,7 +231,7 @@ func (a *app) holds(s *store.Store, run store.Run) string {
 		if err != nil || pool.IsPaused {
 			return none
 		}
-		return none + pausedToo(pool, []queueLook{{WorkQueue: queue}})
+		return none + heldToo(pool, []queueLook{{WorkQueue: queue}})
 	}
 	obstacle, _ := a.obstacle(s, store.Run{WorkPoolName: run.WorkPoolName, WorkQueueName: run.WorkQueueName})
 	return obstacle

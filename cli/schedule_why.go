@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -54,7 +53,7 @@ func (a *app) obstacle(s *store.Store, r store.Run) (string, error) {
 	if err != nil || w.For == store.WaitClaim || w.Limit > 0 {
 		return "", err
 	}
-	return cmp.Or(a.stoppedWorker(s, r, w), a.waitText(r, w)), nil
+	return a.heldText(s, r, w), nil
 }
 
 // silence is why no schedule of a deployment fires, and what it would take for

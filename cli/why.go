@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"runnel/runner"
@@ -174,10 +175,7 @@ func (a *app) why(s *store.Store, r store.Run) (string, error) {
 	switch r.State.Type {
 	case store.Scheduled, store.Paused:
 		w, err := s.Waits(a.ctx, r)
-		if stopped := a.stoppedWorker(s, r, w); stopped != "" {
-			return stopped, err
-		}
-		return a.waitText(r, w), err
+		return a.heldText(s, r, w), err
 	case store.Pending, store.Running, store.Cancelling:
 		return a.liveText(s, r), nil
 	case store.Completed, store.Failed, store.Crashed, store.Cancelled:
@@ -297,6 +295,34 @@ func stoppedText(w store.Worker) string {
 func drainingText(w store.Worker) string {
 	return fmt.Sprintf("the worker %s, process %d was told to stop and takes no new runs; start another: runnel worker start --pool %s",
 		w.Name, w.PID, w.WorkPoolName)
+}
+
+// heldText is what a waiting run waits for. Where a pause is not all that holds it,
+// it says so: who lifts that would wait for nothing.
+func (a *app) heldText(s *store.Store, r store.Run, w store.Wait) string {
+	if stopped := a.stoppedWorker(s, r, w); stopped != "" {
+		return stopped
+	}
+	text := a.waitText(r, w)
+	switch w.For {
+	case store.WaitPoolPaused, store.WaitQueuePaused, store.WaitDeploymentPaused:
+		if pool, err := s.WorkPool(a.ctx, r.WorkPoolName); err == nil {
+			text += unpolledToo(pool, w.For == store.WaitPoolPaused)
+		}
+	}
+	return text
+}
+
+// unpolledToo goes on where a pool is paused, or something in it, and has no worker.
+func unpolledToo(p store.WorkPool, named bool) string {
+	if p.Workers > 0 {
+		return ""
+	}
+	name := strconv.Quote(p.Name)
+	if named {
+		name = "it"
+	}
+	return fmt.Sprintf("; and no worker polls %s: runnel worker start --pool %s", name, p.Name)
 }
 
 // waitText is the one thing that a waiting run waits for, the nearest first.

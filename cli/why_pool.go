@@ -86,7 +86,7 @@ func (a *app) poolText(p store.WorkPool, queues []queueLook) string {
 	case p.Workers == 0 && !p.IsPaused:
 		first.wait = store.Wait{For: store.WaitWorker}
 		first.Load, first.Name = all, store.DefaultQueue
-		return a.queueText(p, first) + pausedToo(p, queues)
+		return a.queueText(p, first) + heldToo(p, queues)
 	case !same && len(parts) > 0:
 		return strings.Join(parts, "; ")
 	case !same:
@@ -96,8 +96,12 @@ func (a *app) poolText(p store.WorkPool, queues []queueLook) string {
 	return a.queueText(p, first)
 }
 
-// pausedToo names the queues that a worker alone would not help.
-func pausedToo(p store.WorkPool, queues []queueLook) (text string) {
+// heldToo names what a worker alone would not help: a limit of 0, queues that are
+// paused.
+func heldToo(p store.WorkPool, queues []queueLook) (text string) {
+	if p.ConcurrencyLimit != nil && *p.ConcurrencyLimit == 0 {
+		text = fmt.Sprintf("; the limit on the work pool %q is 0, too: runnel work-pool update %s --no-concurrency-limit", p.Name, p.Name)
+	}
 	for _, q := range queues {
 		if q.IsPaused {
 			text += fmt.Sprintf("; the queue %s is paused, too: runnel work-queue resume %s/%[1]s", q.WorkQueue.Name, p.Name)
@@ -114,9 +118,10 @@ func (a *app) queueText(p store.WorkPool, q queueLook) string {
 	}
 	switch q.wait.For {
 	case store.WaitPoolPaused:
-		return fmt.Sprintf("nothing starts, since the work pool is paused: runnel work-pool resume %s%s", p.Name, held)
+		return fmt.Sprintf("nothing starts, since the work pool is paused: runnel work-pool resume %s%s%s", p.Name, unpolledToo(p, true), held)
 	case store.WaitQueuePaused:
-		return fmt.Sprintf("nothing starts, since the work queue is paused: runnel work-queue resume %s/%s%s", p.Name, q.WorkQueue.Name, held)
+		return fmt.Sprintf("nothing starts, since the work queue is paused: runnel work-queue resume %s/%s%s%s",
+			p.Name, q.WorkQueue.Name, unpolledToo(p, false), held)
 	case store.WaitWorker:
 		if q.stopped != "" {
 			return "nothing starts: " + q.stopped + held
