@@ -68,6 +68,7 @@ func (c deploymentUpdateCmd) Run(a *app) error {
 	default:
 		(&deployJob{app: a}).printChange(done, false)
 	}
+	a.sayLackingPrograms(change.Hooks)
 	if d.ProjectFile != "" && done.Action != "=" {
 		a.say("it came from %s: a deploy of that file sets anew what it names", d.ProjectFile)
 	}

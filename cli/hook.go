@@ -180,13 +180,14 @@ func hookChange(e discover.Entry) store.HookChange {
 	}
 }
 
-// lackingPrograms are the hooks of a wish whose program is not found here: a note,
-// since the worker that starts them may have another PATH.
-func lackingPrograms(w store.Wish) (notes []string) {
-	hooks := store.Hooks{}.With(w.Hooks)
+// lackingPrograms are the hooks of a change whose program is not found here: a note,
+// since the worker that starts them may have another PATH. What is shown in another
+// form than it has was filled in, and is not looked for.
+func lackingPrograms(c store.HookChange, shown map[string]string) (notes []string) {
+	hooks := store.Hooks{}.With(c)
 	for _, event := range store.HookEvents {
 		argv := hooks.Of(event)
-		if len(argv) == 0 || strings.Contains(argv[0], "/") || strings.Contains(argv[0], "{{") || w.Shown[event+"[0]"] != "" {
+		if len(argv) == 0 || strings.Contains(argv[0], "/") || strings.Contains(argv[0], "{{") || shown[event+"[0]"] != "" {
 			continue
 		}
 		if _, err := exec.LookPath(argv[0]); err != nil {
@@ -194,6 +195,12 @@ func lackingPrograms(w store.Wish) (notes []string) {
 		}
 	}
 	return notes
+}
+
+func (a *app) sayLackingPrograms(c store.HookChange) {
+	for _, note := range lackingPrograms(c, nil) {
+		a.say("%s", note)
+	}
 }
 
 // hookPairs are the hooks as inspect shows them.

@@ -220,7 +220,7 @@ func (j *deployJob) warn(plan store.Plan) {
 		}
 	}
 	for _, w := range j.wishes {
-		for _, lack := range lackingPrograms(w) {
+		for _, lack := range lackingPrograms(w.Hooks, w.Shown) {
 			all.about(lack, j.mention(store.Change{Deployment: w.FlowName + "/" + w.Name})...)
 		}
 	}

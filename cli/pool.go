@@ -60,6 +60,7 @@ func (c poolCreateCmd) Run(a *app) error {
 		return err
 	}
 	err = a.printChanged(p, p.Name, c.outputFlag, fmt.Sprintf("created work pool %q (%s)", p.Name, p.ID))
+	a.sayLackingPrograms(hooks)
 	if !c.plain() {
 		a.say("start a worker for it: runnel worker start --pool %s", p.Name)
 	}

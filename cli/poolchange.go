@@ -62,7 +62,9 @@ func (c poolUpdateCmd) Run(a *app) error {
 		return err
 	}
 	a.ring(s, p.Name)
-	return a.printChanged(p, p.Name, c.outputFlag, fmt.Sprintf("updated work pool %q", p.Name))
+	err = a.printChanged(p, p.Name, c.outputFlag, fmt.Sprintf("updated work pool %q", p.Name))
+	a.sayLackingPrograms(hooks)
+	return err
 }
 
 func nothingGiven(flags string) error {
