@@ -9,6 +9,7 @@ import (
 )
 
 var launchd = manager{
+	name:    "launchd",
 	program: "launchctl",
 	file: func(a *app, s service) (string, error) {
 		if s.System {

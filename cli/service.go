@@ -35,7 +35,7 @@ type service struct {
 
 // manager is systemd or launchd.
 type manager struct {
-	program string
+	name, program string
 	// file is where a service's description lies, and text what it says.
 	file func(a *app, s service) (string, error)
 	text func(s service) string
@@ -54,7 +54,7 @@ func managerHere() (manager, error) {
 	}
 	return manager{}, &exitError{
 		code: exitRefused, message: "there is neither systemd nor launchd on " + runtime.GOOS,
-		hint: []string{startElse},
+		hint: []string{startElse("NAME")},
 	}
 }
 
@@ -218,7 +218,7 @@ func databaseMark(s service) string {
 
 func (m manager) install(a *app, s service, file string) error {
 	if _, err := exec.LookPath(m.program); err != nil {
-		return noManager(m)
+		return m.missing(s)
 	}
 	_, err := os.Stat(file)
 	known := err == nil
@@ -239,25 +239,29 @@ func (m manager) install(a *app, s service, file string) error {
 		}
 		// A manager that does not read it will not start it: a file left behind
 		// would only look like a service.
-		return errors.Join(notTaken(err), os.Remove(file))
+		return errors.Join(m.notTaken(err, s), os.Remove(file))
 	}
 	return m.call(start[1:])
 }
 
 // notTaken adds to a manager's own words what to do without it.
-func notTaken(err error) error {
+func (m manager) notTaken(err error, s service) error {
 	var e *exitError
 	if errors.As(err, &e) {
-		e.hint = append(e.hint, "nothing was installed; "+startElse, printElse)
+		e.hint = append(e.hint, "nothing was installed: "+m.name+" does not run here, or not for you")
+		e.hint = append(e.hint, withoutManager(s)...)
 	}
 	return err
 }
 
-// What keeps a worker running where no manager does.
-const (
-	startElse = "let what starts programs here start: runnel worker start --pool NAME"
-	printElse = "or take the description elsewhere: --print"
-)
+// withoutManager is what keeps a worker running where no manager does.
+func withoutManager(s service) []string {
+	return []string{startElse(s.Pool), "or take the description elsewhere: runnel worker install --pool " + s.Pool + " --print"}
+}
+
+func startElse(pool string) string {
+	return "let what starts programs here (a container, @reboot of cron) start: runnel worker start --pool " + pool
+}
 
 // call runs the manager's program once for each list of arguments.
 func (m manager) call(calls [][]string) error {
@@ -273,10 +277,10 @@ func (m manager) call(calls [][]string) error {
 	return nil
 }
 
-func noManager(m manager) error {
+func (m manager) missing(s service) error {
 	return &exitError{
 		code: exitRefused, message: "there is no " + m.program + " here to start services with",
-		hint: []string{startElse, printElse},
+		hint: withoutManager(s),
 	}
 }
 
@@ -326,7 +330,7 @@ func (c workerUninstallCmd) Run(a *app) error {
 		return &exitError{code: exitRefused, message: file + " was not written by runnel"}
 	}
 	if _, err := exec.LookPath(m.program); err != nil {
-		return noManager(m)
+		return m.missing(s)
 	}
 	if err := m.call(m.stop(s, file)[:1]); err != nil {
 		var e *exitError

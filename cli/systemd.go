@@ -7,6 +7,7 @@ import (
 )
 
 var systemd = manager{
+	name:    "systemd",
 	program: "systemctl",
 	file: func(a *app, s service) (string, error) {
 		unit := systemdUnit(s)
