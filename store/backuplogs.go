@@ -82,9 +82,68 @@ func addLog(archive *tar.Writer, path, name string) (bool, error) {
 	return err == nil, err
 }
 
-// restoreLogs unpacks the logs beside a backup. What is there stays: a log
-// only grows, so ours is the newer.
+// logsAside is where the logs lie that only the database knows which a restore kept.
+func logsAside(kept string) string { return kept + ".logs" }
+
+// setLogsAside moves the logs of what came after the backup to beside the database
+// that was kept: a later attempt of the same number would find its own there
+// already. So with those that the backup itself, a database that was kept, has.
+func (s *Store) setLogsAside(ctx context.Context, part string, r Restored) (err error) {
+	pool, err := openPool(part, readerPragmas(), 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	kept := r.Kept
+	if kept == "" {
+		kept = s.keptName()
+	}
+	return eachLog(ctx, s.LogPath(""), func(name string) error {
+		_, known, err := logOf(ctx, pool, name)
+		if err != nil {
+			return err
+		}
+		if _, other := os.Lstat(filepath.Join(logsAside(r.From), name)); known && other != nil {
+			return nil
+		}
+		aside := filepath.Join(logsAside(kept), name)
+		if err := makeFolder(filepath.Dir(aside)); err != nil {
+			return err
+		}
+		return s.storageError(os.Rename(s.LogPath(name), aside))
+	})
+}
+
+// restoreLogs puts back the logs beside a backup: those that were set aside with it,
+// and those of its tar. What is there stays: a log only grows, so ours is the newer.
 func (s *Store) restoreLogs(backup string) (count int, err error) {
+	err = eachLog(context.Background(), logsAside(backup), func(name string) error {
+		put, err := putBack(filepath.Join(logsAside(backup), name), s.LogPath(name))
+		if put {
+			count++
+		}
+		return err
+	})
+	if err != nil {
+		return count, err
+	}
+	n, err := s.unpackLogs(backup)
+	return count + n, err
+}
+
+// putBack copies a log, unless it is there. It stays with the database that was
+// kept, for the next time.
+func putBack(from, to string) (bool, error) {
+	file, err := os.Open(from)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	return unpack(file, to)
+}
+
+// unpackLogs unpacks the tar beside a backup.
+func (s *Store) unpackLogs(backup string) (count int, err error) {
 	file, err := os.Open(LogsBeside(backup))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil

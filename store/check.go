@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -319,22 +320,31 @@ func (s *Store) checkLogs(ctx context.Context, r *Report) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".log") {
 			return err
 		}
-		name := strings.TrimSuffix(filepath.Base(path), ".log")
-		run, number, _ := strings.Cut(name, ".")
-		id, err := ParseID(run)
+		relative, err := filepath.Rel(folder, path)
 		if err != nil {
-			return nil // somebody else's file
+			return err
 		}
-		var n int
-		query, of := "SELECT count(*) FROM attempt WHERE run_id = ? AND attempt = CAST(? AS INTEGER)", "attempt"
-		if strings.Contains(number, ".") {
-			relative, _ := filepath.Rel(folder, path)
-			query, of, number = "SELECT count(*) FROM hook WHERE run_id = ? AND log = ?", "hook", filepath.ToSlash(relative)
-		}
-		err = s.reader.QueryRowContext(ctx, query, id, number).Scan(&n)
-		if err == nil && n == 0 {
+		of, known, err := logOf(ctx, s.reader, filepath.ToSlash(relative))
+		if err == nil && !known {
 			r.add(RuleLogs, path, "it is the log of no %s", of)
 		}
 		return err
 	})
+}
+
+// logOf tells whether a log, by its name below the folder, is that of an attempt or
+// of a hook that a database knows. Somebody else's file is none of its business.
+func logOf(ctx context.Context, q querier, name string) (of string, known bool, err error) {
+	run, number, _ := strings.Cut(strings.TrimSuffix(path.Base(name), ".log"), ".")
+	id, err := ParseID(run)
+	if err != nil {
+		return "", true, nil
+	}
+	of = "attempt"
+	query := "SELECT count(*) > 0 FROM attempt WHERE run_id = ? AND attempt = CAST(? AS INTEGER)"
+	if strings.Contains(number, ".") {
+		of, number, query = "hook", name, "SELECT count(*) > 0 FROM hook WHERE run_id = ? AND log = ?"
+	}
+	err = q.QueryRowContext(ctx, query, id, number).Scan(&known)
+	return of, known, err
 }

@@ -63,7 +63,10 @@ func (s *Store) Restore(ctx context.Context, from string) (r Restored, err error
 	if err := s.overwrite(ctx, part); err != nil {
 		return r, err
 	}
-	r.Logs, err = s.restoreLogs(r.From)
+	err = s.setLogsAside(context.WithoutCancel(ctx), part, r)
+	if err == nil {
+		r.Logs, err = s.restoreLogs(r.From)
+	}
 	return r, err
 }
 
