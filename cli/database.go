@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
-	"time"
 
 	"runnel/runner"
 	"runnel/store"
@@ -84,7 +82,7 @@ type dbRestoreCmd struct {
 
 // Help ends with examples.
 func (dbRestoreCmd) Help() string {
-	return "The old database is kept beside the new one. No worker, and no run, may be under way. " +
+	return "The old database is kept beside the new one, with the logs that only it knows. No worker, and no run, may be under way. " +
 		"What was due up to now counts as done, since it may have run after the backup was made: it is " +
 		"cancelled, what was running then has crashed, and schedules go on with their next tick from now.\n\n" +
 		"Logs that lie beside it, in FILE.logs.tar, are put back where they are missing.\n\n" +
@@ -131,67 +129,6 @@ func were(n int) string {
 		return "1 run was"
 	}
 	return fmt.Sprintf("%d runs were", n)
-}
-
-// slotsEnd is how long slots without work may take to notice that their worker
-// has gone.
-const slotsEnd = 5 * time.Second
-
-// nobodyLives refuses while a process is at work on a database, and names it.
-func (a *app) nobodyLives(path string) error {
-	folder := store.New(path).Folder()
-	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		living, err := runner.Living(folder)
-		if err != nil || len(living) == 0 {
-			return err
-		}
-		hints, known := a.holders(path, folder, living)
-		if known || time.Since(start) > slotsEnd {
-			return &exitError{code: exitRefused, message: path + " is in use", hint: hints}
-		}
-	}
-}
-
-// holders says who they are, and whether one of them will not end by itself.
-func (a *app) holders(path, folder string, living []runner.Holder) (hints []string, known bool) {
-	names := a.holderNames(path)
-	for _, h := range living {
-		switch name := names[h.ID]; {
-		case h.Flow != "":
-			run, _, _ := strings.Cut(h.Flow, ".")
-			hints, known = append(hints, "the process of run "+run+" lives; stop it: runnel flow-run cancel "+run), true
-		case name != "":
-			hints, known = append(hints, name), true
-		default:
-			hints = append(hints, fmt.Sprintf("a slot without work holds %s/locks/%s.lock; it ends with its worker", folder, h.ID))
-		}
-	}
-	return hints, known
-}
-
-// holderNames says of the workers and slots that a database knows who they
-// are. One that cannot be read knows nobody.
-func (a *app) holderNames(path string) map[store.ID]string {
-	names := map[store.ID]string{}
-	if _, err := os.Stat(path); err != nil {
-		return names
-	}
-	s, err := a.store()
-	if err != nil {
-		return names
-	}
-	workers, _ := s.Workers(a.ctx, "")
-	for _, w := range workers {
-		names[w.ID] = fmt.Sprintf("worker %s lives; stop it: kill -INT %d", w.Name, w.PID)
-	}
-	runs, _ := s.LiveRuns(a.ctx)
-	for _, r := range runs {
-		if p, err := runner.ParseProof(r.Owner.Proof); err == nil {
-			names[p.ID] = fmt.Sprintf("run %s is under way; wait for it: runnel why %s, or runnel flow-run cancel %s",
-				r.Name, r.ID.Short(), r.ID.Short())
-		}
-	}
-	return names
 }
 
 type dbInfoCmd struct {
