@@ -15,10 +15,10 @@ type runFilterFlags struct {
 	Deployment string   `placeholder:"FLOW/NAME" help:"Only of this deployment, or of those of a pattern: 'flow/*'."`
 	Flow       string   `aliases:"flow-name" placeholder:"NAME" help:"Only of this flow."`
 	Pool       string   `short:"p" aliases:"work-pool" placeholder:"NAME" help:"Only of this work pool."`
-	Queue      string   `short:"q" aliases:"work-queue" placeholder:"NAME" help:"Only of this work queue."`
+	Queue      string   `short:"q" aliases:"work-queue" placeholder:"NAME" help:"Only of this work queue, or POOL/QUEUE."`
 	Tag        []string `short:"t" sep:"none" placeholder:"TAG" help:"Only with this tag; repeatable, it has them all."`
 	Worker     string   `placeholder:"NAME" help:"Only what this worker started."`
-	Param      []string `sep:"none" placeholder:"NAME=VALUE" help:"Only with this parameter; repeatable. db.host=x looks inside."`
+	Param      []string `sep:"none" placeholder:"NAME=VALUE" help:"Only with this parameter, where somebody gave it; repeatable. db.host=x looks inside."`
 	Since      string   `placeholder:"TIME" help:"Only what was to start since: 2h, 3d, 2026-12-01T08:00."`
 	Until      string   `placeholder:"TIME" help:"Only what was to start before."`
 }
@@ -30,6 +30,9 @@ func (f runFilterFlags) given() bool {
 }
 
 func (f runFilterFlags) filter(a *app) (filter store.RunFilter, err error) {
+	if pool, queue, whole := strings.Cut(f.Queue, "/"); whole && (f.Pool == "" || f.Pool == pool) {
+		f.Pool, f.Queue = pool, queue
+	}
 	filter = store.RunFilter{
 		States: f.State, Deployment: f.Deployment, Flow: f.Flow, Pool: f.Pool, Queue: f.Queue,
 		Tags: f.Tag, Worker: f.Worker, Parameters: f.Param,

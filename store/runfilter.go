@@ -177,7 +177,11 @@ func queueCriterion(ctx context.Context, q querier, pool, queue string) (c crite
 	ids, err := collect(ctx, q, scanID, "SELECT id FROM work_queue WHERE name = ?", queue)
 	if err == nil && len(ids) == 0 {
 		known, failed := names(ctx, q, "SELECT DISTINCT name FROM work_queue")
-		return c, errors.Join(failed, notFound("work queue", queue, known))
+		e := notFound("work queue", queue, known)
+		if len(e.Hint) == 0 {
+			e.Hint = append(e.Hint, "list them: runnel work-queue ls")
+		}
+		return c, errors.Join(failed, e)
 	}
 	return oneOf("flow_run_at_queue", "r.work_queue_id", ids), err
 }
