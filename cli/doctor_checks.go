@@ -274,7 +274,7 @@ func (d *doctor) deployments() error {
 	}
 	for _, one := range deployments {
 		before := bad
-		again := "put it back, or deploy again: runnel deploy ENTRYPOINT -n " + store.Quote(one.Name)
+		again := "put it back, or deploy again: runnel deploy " + store.Quote(one.Entrypoint) + " -n " + store.Quote(one.Name)
 		if one.Path != "" { // else a run clones it
 			missing(one.FullName, "root", one.Path, again)
 		}
@@ -289,6 +289,28 @@ func (d *doctor) deployments() error {
 		d.say(checkOK, "deployments", fmt.Sprintf("%s: what they start is there", plural(len(deployments), "deployment")), "")
 	}
 	return nil
+}
+
+// hooks looks for the commands that would be told of runs.
+func (d *doctor) hooks() error {
+	pools, err := d.store.WorkPools(d.ctx)
+	if err != nil {
+		return err
+	}
+	deployments, err := d.store.Deployments(d.ctx)
+	lack := func(h store.Hooks, shown map[string]string, whose, update string) {
+		for _, one := range lackingPrograms(h, shown) {
+			d.say(checkWarn, "hooks", one.on(" of "+whose), fmt.Sprintf("install it where workers find it, or: runnel %s --%s COMMAND",
+				update, strings.ReplaceAll(one.event, "_", "-")))
+		}
+	}
+	for _, p := range pools {
+		lack(p.Hooks, nil, "the work pool "+p.Name, "work-pool update "+p.Name)
+	}
+	for _, one := range deployments {
+		lack(one.Hooks, one.Shown, one.FullName, "deployment update "+store.Quote(one.FullName))
+	}
+	return err
 }
 
 // entryFile is the file of an entrypoint that names one.

@@ -180,26 +180,32 @@ func hookChange(e discover.Entry) store.HookChange {
 	}
 }
 
-// lackingPrograms are the hooks of a change whose program is not found here: a note,
-// since the worker that starts them may have another PATH. What is shown in another
-// form than it has was filled in, and is not looked for.
-func lackingPrograms(c store.HookChange, shown map[string]string) (notes []string) {
-	hooks := store.Hooks{}.With(c)
+// lacking is the program of a hook that is not found here.
+type lacking struct{ event, program string }
+
+func (l lacking) on(whose string) string {
+	return fmt.Sprintf("%s%s: no program %q on PATH", l.event, whose, l.program)
+}
+
+// lackingPrograms are those of hooks: a note, since the worker that starts them may
+// have another PATH. What is shown in another form than it has was filled in, and is
+// not looked for.
+func lackingPrograms(hooks store.Hooks, shown map[string]string) (list []lacking) {
 	for _, event := range store.HookEvents {
 		argv := hooks.Of(event)
 		if len(argv) == 0 || strings.Contains(argv[0], "/") || strings.Contains(argv[0], "{{") || shown[event+"[0]"] != "" {
 			continue
 		}
 		if _, err := exec.LookPath(argv[0]); err != nil {
-			notes = append(notes, fmt.Sprintf("%s: no program %q on PATH", event, argv[0]))
+			list = append(list, lacking{event, argv[0]})
 		}
 	}
-	return notes
+	return list
 }
 
 func (a *app) sayLackingPrograms(c store.HookChange) {
-	for _, note := range lackingPrograms(c, nil) {
-		a.say("%s", note)
+	for _, one := range lackingPrograms(store.Hooks{}.With(c), nil) {
+		a.say("%s", one.on(""))
 	}
 }
 

@@ -220,8 +220,8 @@ func (j *deployJob) warn(plan store.Plan) {
 		}
 	}
 	for _, w := range j.wishes {
-		for _, lack := range lackingPrograms(w.Hooks, w.Shown) {
-			all.about(lack, j.mention(store.Change{Deployment: w.FlowName + "/" + w.Name})...)
+		for _, lack := range lackingPrograms(store.Hooks{}.With(w.Hooks), w.Shown) {
+			all.about(lack.on(""), j.mention(store.Change{Deployment: w.FlowName + "/" + w.Name})...)
 		}
 	}
 	if len(plan.Left) > 0 {
