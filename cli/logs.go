@@ -182,11 +182,23 @@ func (c flowRunLogsCmd) follow(a *app, s *store.Store, run store.Run, lines *log
 		}
 		w.after = int(c.Attempt) - 1
 	}
+	a.sayHolds(s, run)
 	run, err := w.follow(run.ID)
 	if err == nil {
 		a.sayEnd(run)
 	}
 	return err
+}
+
+// sayHolds says what keeps a run from beginning, but for a worker's next look: who
+// follows it sees nothing meanwhile.
+func (a *app) sayHolds(s *store.Store, run store.Run) {
+	if run.State.Type != store.Scheduled {
+		return
+	}
+	if w, err := s.Waits(a.ctx, run); err == nil && w.For != store.WaitClaim {
+		a.say("%s: %s", run.Name, a.heldText(s, run, w))
+	}
 }
 
 // read prints the log as it is now.
