@@ -63,7 +63,11 @@ func (c *clone) prepared(work func() error) error {
 			return err
 		}
 	}
-	return work()
+	err := work()
+	if err != nil {
+		tidyMirror(c.mirror()) // half a pack may be what fills the disk, and keeps the end from being recorded
+	}
+	return err
 }
 
 // format is the kind of hash that a pinned commit is written in.

@@ -277,6 +277,10 @@ func TestAFullDiskOfCode(t *testing.T) {
 		if err == nil || !hasAny(err, "No space left on device", "Out of diskspace") {
 			t.Errorf("%d bytes: %v\n%s", size, err, out)
 		}
+		// The end of the run is recorded on the same disk.
+		if half, _ := filepath.Glob(filepath.Join(r.state, "git", "mirrors", "*", "objects", "pack", "tmp_*")); len(half) > 0 {
+			t.Errorf("%d bytes: left are %v", size, half)
+		}
 	}
 	folder, out, err := r.clone(t, r.url+"/r.git", r.token()+`, "commit_sha": "`+small+`"`)
 	if err != nil || content(t, folder, "a/file") != "two" {
