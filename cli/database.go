@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"runnel/runner"
@@ -50,6 +51,9 @@ func (c dbBackupCmd) Run(a *app) error {
 			return err
 		}
 		a.say("and %s to %s", plural(n, "log"), store.LogsBeside(c.File))
+	}
+	if n, _ := s.Secrets(ctx); n > 0 {
+		a.say("the key of its secrets is not in it; keep a copy of that elsewhere: %s", s.KeyPath())
 	}
 	a.say("put it back: runnel db restore %s", store.Quote(c.File))
 	return nil
@@ -118,6 +122,7 @@ func (c dbRestoreCmd) Run(a *app) error {
 	if r.Logs > 0 {
 		a.say("put %s back", plural(r.Logs, "log"))
 	}
+	a.saySecrets()
 	if r.Kept != "" {
 		a.say("the old one is kept; undo this: runnel db restore %s", store.Quote(r.Kept))
 	}
@@ -129,6 +134,18 @@ func were(n int) string {
 		return "1 run was"
 	}
 	return fmt.Sprintf("%d runs were", n)
+}
+
+// saySecrets says of a database that came from elsewhere that its key did not.
+func (a *app) saySecrets() {
+	s, err := a.store()
+	if err == nil {
+		_, err = s.Secrets(a.ctx)
+	}
+	if err != nil {
+		message, hint, _ := describe(err)
+		a.say("%s", strings.Join(append([]string{message}, hint...), "\n  "))
+	}
 }
 
 type dbInfoCmd struct {

@@ -50,7 +50,7 @@ func (c doctorCmd) Run(a *app) error {
 		return err
 	}
 	if d.store != nil {
-		for _, look := range []func() error{d.file, d.permissions, d.slept, d.workers, d.owners, d.strays, d.deployments, d.hooks} {
+		for _, look := range []func() error{d.file, d.permissions, d.slept, d.workers, d.owners, d.strays, d.deployments, d.hooks, d.secrets} {
 			if err := look(); err != nil {
 				return err
 			}

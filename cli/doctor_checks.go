@@ -313,6 +313,18 @@ func (d *doctor) hooks() error {
 	return err
 }
 
+// secrets asks whether the key file opens what is kept with it.
+func (d *doctor) secrets() error {
+	switch n, err := d.store.Secrets(d.ctx); {
+	case err != nil:
+		message, hint, _ := describe(err)
+		d.say(checkRed, "secrets", message, strings.Join(hint, "; "))
+	case n > 0:
+		d.say(checkOK, "secrets", fmt.Sprintf("%s: the key is there", plural(n, "secret")), "")
+	}
+	return nil
+}
+
 // entryFile is the file of an entrypoint that names one.
 func entryFile(d store.Deployment) string {
 	file := d.Entrypoint

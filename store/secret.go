@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -88,26 +89,43 @@ func (s *Store) makeKey() (secretKey, error) {
 // keyToWrite is the key for a new secret. Where the file is missing it is made,
 // unless secrets are there that only the missing one can read.
 func (t *tx) keyToWrite() (secretKey, error) {
-	k, err := t.s.readKey()
+	k, err := t.s.keyOfAll(t.ctx, t)
+	if err == nil && k.aead == nil {
+		return t.s.makeKey()
+	}
+	return k, err
+}
+
+// keyOfAll is the key, zero where there is none. It is an error where secrets are
+// there that it does not open.
+func (s *Store) keyOfAll(ctx context.Context, q querier) (secretKey, error) {
+	k, err := s.readKey()
 	if errors.Is(err, fs.ErrNotExist) {
 		k, err = secretKey{}, nil
 	}
 	if err != nil {
 		return k, err
 	}
-	others, err := names(t.ctx, t, "SELECT name FROM variable WHERE is_secret AND value NOT LIKE ? ORDER BY name",
+	others, err := names(ctx, q, "SELECT name FROM variable WHERE is_secret AND value NOT LIKE ? ORDER BY name",
 		secretVersion+"."+k.name+".%")
 	switch {
 	case err != nil:
 		return k, err
 	case len(others) > 0 && k.aead == nil:
-		return k, t.s.keyMissing(others...)
+		return k, s.keyMissing(others...)
 	case len(others) > 0:
-		return k, t.s.keyWrong(others...)
-	case k.aead == nil:
-		return t.s.makeKey()
+		return k, s.keyWrong(others...)
 	}
 	return k, nil
+}
+
+// Secrets counts them, and gives an error where the key file does not open them all.
+func (s *Store) Secrets(ctx context.Context) (count int, err error) {
+	err = s.reader.QueryRowContext(ctx, "SELECT count(*) FROM variable WHERE is_secret").Scan(&count)
+	if err == nil && count > 0 {
+		_, err = s.keyOfAll(ctx, s.reader)
+	}
+	return count, err
 }
 
 func (s *Store) keyMissing(secrets ...string) error {
