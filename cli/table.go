@@ -55,8 +55,11 @@ const leastColumn = 8
 // fitted are the widths of columns in so much room of a terminal, the widest
 // giving way; nil where none has to.
 func (s *IO) fitted(columns []string, rows [][]string, room int) []int {
+	if !s.OutTerminal {
+		return nil
+	}
 	widths, total := columnWidths(append([][]string{columns}, rows...))
-	if !s.OutTerminal || total <= room {
+	if total <= room {
 		return nil
 	}
 	for ; total > room; total-- {
@@ -78,32 +81,34 @@ func (s *IO) fitted(columns []string, rows [][]string, room int) []int {
 // terminal has no room for it. There a cell goes on below itself.
 func (s *IO) foldedLines(columns []string, rows [][]string, room int) [][]string {
 	widths := s.fitted(columns, rows, room)
-	var folded [][]string
-	heights := make([]int, len(rows))
+	folded, heights := rows, make([]int, len(rows))
+	if widths != nil {
+		folded = nil
+	}
 	for n, row := range rows {
-		cells, height := make([][]string, len(row)), 1
-		for i, cell := range row {
-			cells[i] = []string{cell}
-			if widths != nil {
-				cells[i] = strings.Split(ansi.Wrap(flat.Replace(cell), widths[i], "/,"), "\n")
-			}
-			height = max(height, len(cells[i]))
+		heights[n] = 1
+		if widths != nil {
+			parts := foldRow(row, widths)
+			folded, heights[n] = append(folded, parts...), len(parts)
 		}
-		for line := range height {
-			part := make([]string, len(row))
-			for i := range part {
-				if line < len(cells[i]) {
-					part[i] = strings.TrimRight(cells[i][line], " ")
-				}
-			}
-			folded = append(folded, part)
-		}
-		heights[n] = height
 	}
 	lines := s.tableLines(columns, folded)
 	parts, rest := [][]string{lines[:1]}, lines[1:]
 	for _, height := range heights {
 		parts, rest = append(parts, rest[:height]), rest[height:]
+	}
+	return parts
+}
+
+// foldRow makes of a row as many as its highest cell has lines.
+func foldRow(row []string, widths []int) (parts [][]string) {
+	for i, cell := range row {
+		for n, line := range strings.Split(ansi.Wrap(flat.Replace(cell), widths[i], "/,"), "\n") {
+			if n == len(parts) {
+				parts = append(parts, make([]string, len(row)))
+			}
+			parts[n][i] = strings.TrimRight(line, " ")
+		}
 	}
 	return parts
 }
