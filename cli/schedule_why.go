@@ -63,7 +63,11 @@ func (a *app) silence(s *store.Store, d store.Deployment) (string, error) {
 	case d.WorkPoolName == "":
 		return poolGone(d), nil
 	case paused(d):
-		return "the deployment is paused: runnel deployment resume " + store.Quote(d.FullName), nil
+		text := "the deployment is paused: runnel deployment resume " + store.Quote(d.FullName)
+		if pool, err := s.WorkPool(a.ctx, d.WorkPoolName); err == nil {
+			text += unpolledToo(pool, false)
+		}
+		return text, nil
 	case len(d.Schedules) > 0:
 		return a.quiet(d), nil
 	}
