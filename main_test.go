@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -71,14 +72,15 @@ func scriptEnv(folder, path, python string) map[string]string {
 	return env
 }
 
-// findPython is the interpreter behind python3, or "" where there is none.
-func findPython() string {
+// findPython is the interpreter behind python3, or "" where there is none. It is
+// looked for once: a version manager's stand-in takes longer than most commands.
+var findPython = sync.OnceValue(func() string {
 	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(out))
-}
+})
 
 // goneTime is how long what a script started may take to end after it: idle
 // slots notice that their worker is gone.
