@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -66,14 +67,36 @@ func (w *Worker) look(ctx context.Context) error {
 		sweepFolder(w.Store.Folder(), runs)
 	}
 	for _, run := range runs {
-		if w.holder(run) != nil {
-			continue
-		}
-		if err := SettleRun(ctx, w.Store, run, "worker "+w.Name); err != nil {
+		if err := w.sweepRun(ctx, run); err != nil {
 			w.Notify(Notice{Text: fmt.Sprintf("cannot settle %s: %v", run.Name, err)})
 		}
 	}
 	return nil
+}
+
+// sweepRun decides a run that no slot of ours holds.
+func (w *Worker) sweepRun(ctx context.Context, run store.Run) error {
+	switch {
+	case w.holder(run) != nil:
+		return nil
+	case w.owns(run):
+		return ignoreSuperseded(w.putBack(ctx, run))
+	}
+	return SettleRun(ctx, w.Store, run, "worker "+w.Name)
+}
+
+// putBack returns a run that a slot of ours owns and was never told to begin: an
+// error at the commit of a claim proves nothing, and this one was done. The slot
+// lives, so nobody else would.
+func (w *Worker) putBack(ctx context.Context, run store.Run) error {
+	attempt, err := w.Store.LiveAttempt(ctx, run)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(w.Store.LogPath(attempt.Log)); !errors.Is(err, os.ErrNotExist) {
+		return err // nil: it has begun
+	}
+	return w.Store.PutBack(ctx, run, "its slot was never told to begin it", "worker "+w.Name)
 }
 
 // notifyAdopted shows the ends of runs whose slot was killed.
@@ -141,6 +164,16 @@ func (w *Worker) holder(run store.Run) *hand {
 		}
 	}
 	return nil
+}
+
+// owns is true of a run whose row names one of our slots, whatever that does.
+func (w *Worker) owns(run store.Run) bool {
+	for _, h := range w.hands {
+		if h.owner.Proof == run.Owner.Proof {
+			return true
+		}
+	}
+	return false
 }
 
 // trim lets slots go that have had no work for a while, but for one.
