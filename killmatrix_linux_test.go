@@ -9,8 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +23,7 @@ import (
 
 var (
 	randomKills = flag.Int("kills", 0, "kill so many processes at random points, in place of one at each")
+	killAt      = flag.String("at", "", "with -kills, each at this one: PLAY/POINT#PASS, as a death is named")
 	seed        = flag.Uint64("seed", 0, "of what is random; 0: a new one, which is printed")
 )
 
@@ -89,7 +93,7 @@ func (g *ground) ended() bool {
 	if g.allEnded() {
 		return true
 	}
-	g.do("flow-run", "ls", "--limit", "1")
+	g.lookAgain()
 	return g.allEnded()
 }
 
@@ -105,7 +109,7 @@ func playAdopt(g *ground) {
 	g.do("flow-run", "ls")
 	g.cancel("r1")
 	g.until("r1 to end", func() bool {
-		g.do("flow-run", "ls", "--limit", "1")
+		g.lookAgain()
 		return g.over("r1")
 	})
 	g.touch("go")
@@ -121,7 +125,7 @@ func playDead(g *ground) {
 	w = g.untilWorked(w, "the run to be up", func() bool { return g.up("r") })
 	g.until("its process to be known", func() bool {
 		_, flow := g.pidsOf(g.runs()[0])
-		return flow != 0 || g.ended()
+		return flow != 0 || g.died() || g.ended() // a worker that died told nobody
 	})
 	g.murder(w, true)
 	g.until("the run to be settled", g.ended)
@@ -141,7 +145,7 @@ func playHere(g *ground) {
 	}
 	newest := g.runs()[0]
 	g.until("it to be left alone", func() bool {
-		g.do("flow-run", "ls", "--limit", "1")
+		g.lookAgain()
 		newest = g.runs()[0]
 		return !newest.State.Type.Live()
 	})
@@ -232,19 +236,38 @@ func TestKillMatrix(t *testing.T) {
 		targets = randomTargets(t, seen)
 	}
 	began := time.Now()
-	t.Run("points", func(t *testing.T) {
-		for i, d := range targets {
-			t.Run(fmt.Sprint(i, " ", d), func(t *testing.T) {
-				t.Parallel()
-				d.test(t, binary)
-			})
-		}
+	var died atomic.Int64
+	sideBySide(targets, func(i int, d target) {
+		t.Run(fmt.Sprint(i, " ", d), func(t *testing.T) {
+			if d.test(t, binary) {
+				died.Add(1)
+			}
+		})
 	})
-	t.Logf("%d deaths in %s", len(targets), time.Since(began).Round(time.Second))
+	t.Logf("%d plays and %d deaths in %s", len(targets), died.Load(), time.Since(began).Round(time.Second))
 }
 
-// test plays with one death, starts everything again, and checks.
-func (d target) test(t *testing.T, binary string) {
+// playsAtOnce goes by a play being mostly a wait: of a hook that has its grace, of
+// a worker for its next look.
+var playsAtOnce = 4 * runtime.GOMAXPROCS(0)
+
+// sideBySide does a few things at a time, in their order.
+func sideBySide[T any](things []T, do func(int, T)) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range playsAtOnce {
+		all.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(things); i = next.Add(1) - 1 {
+				do(int(i), things[i])
+			}
+		})
+	}
+	all.Wait()
+}
+
+// test plays with one death, starts everything again, and checks. It is false where
+// nobody came to the point so often: at random, that is no failure.
+func (d target) test(t *testing.T, binary string) (died bool) {
 	g := newGround(t, binary)
 	mark := filepath.Join(g.folder, "died")
 	points := fmt.Sprintf("%s#%d", d.point, d.pass)
@@ -259,34 +282,37 @@ func (d target) test(t *testing.T, binary string) {
 	}
 	g.recover()
 	g.check(string(role) == "slot" || d.play.kill != "" || d.play.name == "adopt" || d.play.name == "dead")
-	if t.Failed() {
-		t.Logf("it died as %q; what is left lies in %s", role, g.folder)
-	}
+	return err == nil
 }
 
-// rehearse plays everything without a death, and gives how often each point is
-// passed in each play.
+// rehearse plays everything without a death, and gives how often a process passes
+// each point in each play.
 func rehearse(t *testing.T, binary string) map[string]map[string]int {
 	t.Helper()
 	seen := map[string]map[string]int{}
 	for _, p := range plays {
-		g := newGround(t, binary)
-		file := filepath.Join(g.folder, "seen")
-		g.kill = []string{"RUNNEL_KILL_SEEN=" + file, "RUNNEL_KILL_POINTS=" + p.kill, "RUNNEL_KILL_MARK=" + filepath.Join(g.folder, "died")}
-		p.act(g)
-		g.recover()
-		g.check(p.name == "adopt" || p.name == "dead" || p.kill != "")
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen[p.name] = map[string]int{}
-		for line := range strings.Lines(string(text)) {
-			point, _, _ := strings.Cut(line, " ")
-			seen[p.name][point]++
-		}
+		seen[p.name] = p.rehearse(newGround(t, binary))
 	}
 	return seen
+}
+
+func (p drama) rehearse(g *ground) map[string]int {
+	g.t.Helper()
+	file := filepath.Join(g.folder, "seen")
+	g.kill = []string{"RUNNEL_KILL_SEEN=" + file, "RUNNEL_KILL_POINTS=" + p.kill, "RUNNEL_KILL_MARK=" + filepath.Join(g.folder, "died")}
+	p.act(g)
+	g.recover()
+	g.check(p.name == "adopt" || p.name == "dead" || p.kill != "")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	passed := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		point, pass, _ := strings.Cut(strings.TrimSpace(line), " ")
+		passed[point] = max(passed[point], atoi(pass))
+	}
+	return passed
 }
 
 var pointInSource = regexp.MustCompile(`KillPoint\("([a-z]+\.[a-z]+)"`)
@@ -331,6 +357,9 @@ func eachPoint(seen map[string]map[string]int) (targets []target) {
 
 func randomTargets(t *testing.T, seen map[string]map[string]int) (targets []target) {
 	t.Helper()
+	if *killAt != "" {
+		return slices.Repeat([]target{parseTarget(t, *killAt)}, *randomKills)
+	}
 	random := seeded(t)
 	for range *randomKills {
 		p := plays[random.IntN(len(plays))]
@@ -343,6 +372,20 @@ func randomTargets(t *testing.T, seen map[string]map[string]int) (targets []targ
 		targets = append(targets, target{p, point, 1 + random.IntN(min(4, seen[p.name][point]))})
 	}
 	return targets
+}
+
+// parseTarget reads what String gives.
+func parseTarget(t *testing.T, text string) (d target) {
+	t.Helper()
+	name, at, _ := strings.Cut(text, "/")
+	point, pass, _ := strings.Cut(at, "#")
+	for _, p := range plays {
+		if p.name == name && atoi(pass) > 0 {
+			return target{p, point, atoi(pass)}
+		}
+	}
+	t.Fatalf("-at %s: want PLAY/POINT#PASS", text)
+	return d
 }
 
 // seeded is what is random in a test, by a seed that is printed and replays.

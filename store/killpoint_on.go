@@ -22,7 +22,7 @@ var killPoints = struct {
 // RUNNEL_KILL_POINTS lists "point#pass", separated by semicolons, and the first
 // process to come there in its so manieth pass makes the file
 // RUNNEL_KILL_MARK.point with its role, and dies. RUNNEL_KILL_SEEN is a file to
-// which every pass is appended, as "point role".
+// which every pass is appended, as "point pass".
 func KillPoint(name string) {
 	if strings.HasPrefix(name, "store.") {
 		name = "store." + writer() + strings.TrimPrefix(name, "store")
@@ -36,7 +36,7 @@ func KillPoint(name string) {
 	}
 	if path := os.Getenv("RUNNEL_KILL_SEEN"); path != "" {
 		if file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err == nil {
-			_, _ = fmt.Fprintln(file, name, role)
+			_, _ = fmt.Fprintln(file, name, killPoints.passed[name])
 			_ = file.Close()
 		}
 	}
