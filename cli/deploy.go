@@ -32,6 +32,7 @@ type deployCmd struct {
 	Commit            string   `placeholder:"SHA" help:"Runs clone just this commit."`
 	AccessToken       string   `placeholder:"TEMPLATE" help:"The secret that opens the repository: '{{ prefect.blocks.secret.NAME }}'."`
 	scheduleFlags
+	Timeout *string `placeholder:"TIME" help:"Stop a run after this time: 90s, 10m; none: it may take as long as it likes."`
 	retryFlags
 	hookFlags
 	Build       *bool  `negatable:"" help:"Run the build and push steps of the project file (default: yes)."`

@@ -132,6 +132,7 @@ func (j *deployJob) flagOf(path string) string {
 		"retry_delay_seconds":       flagIf(c.RetryDelay != nil, "--retry-delay"),
 		"retry_jitter_factor":       flagIf(c.RetryJitter != nil, "--retry-jitter"),
 		"retries_on_crash":          flagIf(c.RetriesOnCrash != nil, "--retries-on-crash"),
+		"timeout_seconds":           flagIf(c.Timeout != nil, "--timeout"),
 		"max_late":                  flagIf(c.MaxLate != nil, "--max-late"),
 		"jitter":                    flagIf(c.Jitter != nil, "--jitter"),
 		store.OnFailure:             flagIf(c.OnFailure != nil, "--on-failure"),

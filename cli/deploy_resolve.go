@@ -132,6 +132,7 @@ func (c deployCmd) replaced() (paths []string) {
 		"catchup":                   c.Catchup != nil,
 		"max_late":                  c.MaxLate != nil,
 		"jitter":                    c.Jitter != nil,
+		"timeout_seconds":           c.Timeout != nil,
 		store.OnFailure:             c.OnFailure != nil,
 		store.OnCrash:               c.OnCrash != nil,
 		store.OnCompletion:          c.OnCompletion != nil,

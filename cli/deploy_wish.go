@@ -39,6 +39,9 @@ func (j *deployJob) overlay(e *discover.Entry, flow discover.Flow) error {
 	if c.RetryDelay != nil {
 		e.RetryDelaySeconds = c.RetryDelay
 	}
+	if err := overlayTimeout(e, c.Timeout); err != nil {
+		return err
+	}
 	overrideText(&e.Catchup, c.Catchup)
 	overrideText(&e.MaxLate, c.MaxLate)
 	overrideText(&e.Jitter, c.Jitter)
@@ -52,6 +55,23 @@ func (j *deployJob) overlay(e *discover.Entry, flow discover.Flow) error {
 		return err
 	}
 	return j.overlayPull(e)
+}
+
+// overlayTimeout lays --timeout over an entry; 0 says that there is none.
+func overlayTimeout(e *discover.Entry, text *string) error {
+	if text == nil {
+		return nil
+	}
+	var seconds float64
+	if *text != "none" {
+		limit, err := parseDuration("--timeout", *text)
+		if err != nil {
+			return err
+		}
+		seconds = limit.Seconds()
+	}
+	e.TimeoutSeconds = &seconds
+	return nil
 }
 
 func override(field *string, value string) {
