@@ -160,7 +160,8 @@ func (t *tx) cancelWaiting(queues string, id ID, why, who string) error {
 }
 
 // Upcoming lists the runs of a pool, or of one queue of it, or of all pools,
-// that are due by then, in the order in which they fall due.
+// that are due by then, in the order in which workers take them: of what is due
+// at the same time, or already, by the priority of its queue.
 func (s *Store) Upcoming(ctx context.Context, pool, queue string, by time.Time) ([]Run, error) {
 	if pool != "" {
 		p, err := poolByName(ctx, s.reader, pool)
@@ -179,5 +180,5 @@ func (s *Store) Upcoming(ctx context.Context, pool, queue string, by time.Time) 
 		                             JOIN work_pool p ON p.id = q.work_pool_id
 		                            WHERE (?2 = '' OR p.name = ?2)
 		                              AND (?3 = '' OR q.name = ?3))
-		 ORDER BY r.due, r.id`, micros(by), pool, queue)
+		 ORDER BY max(r.due, ?4), q.priority, r.due, r.id`, micros(by), pool, queue, micros(s.Clock()))
 }
