@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -241,6 +242,10 @@ func (j *deployJob) tries(w *store.Wish, e discover.Entry, flow discover.Flow) {
 		if sets {
 			w.SetTries = append(w.SetTries, name)
 		}
+	}
+	said := func(option string) bool { return slices.Contains(w.SetTries, option) }
+	if list := untold(flow, said); list != nil {
+		j.notes.about(leftOut, list...)
 	}
 }
 

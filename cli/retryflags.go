@@ -19,6 +19,26 @@ func (f retryFlags) policy() store.RetryPolicy {
 	}
 }
 
+// tryFlags are the flags that say what a decorator may say of tries.
+var tryFlags = map[string]string{
+	"retries": "--retries", "retry_delay_seconds": "--retry-delay", "retry_jitter_factor": "--retry-jitter",
+	"retries_on_crash": "--retries-on-crash", "timeout_seconds": "--timeout",
+}
+
+// leftOut begins the line that names what untold gives.
+const leftOut = "left out, since only running the flow's code would tell it; say it with a flag"
+
+// untold names what a decorator says of tries in a way that only running it would
+// tell, and nobody else has said.
+func untold(flow discover.Flow, said func(option string) bool) (list []string) {
+	for option, flag := range tryFlags {
+		if o, there := flow.Options[option]; there && !o.Literal && !said(option) {
+			list = append(list, option+" ("+flag+")")
+		}
+	}
+	return list
+}
+
 // crashBudget reads the literal options of a decorator or a script's block that
 // are runnel's own; nil where it says nothing.
 func crashBudget(flow discover.Flow) (onCrash *int, jitter *float64) {

@@ -334,6 +334,13 @@ func (c runCmd) entrypoint(a *app, s *store.Store) error {
 	if err != nil {
 		return err
 	}
+	said := map[string]bool{
+		"retries": c.Retries != nil, "retry_delay_seconds": c.RetryDelay != nil, "retry_jitter_factor": c.RetryJitter != nil,
+		"retries_on_crash": c.RetriesOnCrash != nil, "timeout_seconds": c.Timeout != "",
+	}
+	if list := untold(flow, func(option string) bool { return said[option] }); list != nil {
+		a.say("%s", note{leftOut, list})
+	}
 	return c.foreground(a, s, flow.FlowName, job, n)
 }
 
