@@ -95,6 +95,13 @@ type selection struct {
 // nothing is meant.
 func (c selection) byFlags() (bool, error) {
 	switch {
+	case strings.Contains(c.flags.Pool, "="):
+		e := usage("-p names the work pool here, and %q looks like a parameter", c.flags.Pool)
+		e.hint = []string{"a parameter is: --param " + store.Quote(c.flags.Pool)}
+		if c.verb == "retry" && len(c.words) == 1 {
+			e.hint = []string{"a new run with other parameters: runnel run --like " + store.Quote(c.words[0]) + " -p " + store.Quote(c.flags.Pool)}
+		}
+		return false, e
 	case c.flags.given() && len(c.words) > 0:
 		return false, usage("name runs, or let flags such as --deployment and --state find them: not both")
 	case !c.flags.given() && len(c.words) == 0:
