@@ -221,6 +221,9 @@ func (a *attempt) startMessage(err error) string {
 	if a.job.Python && errors.Is(err, ErrNotFound) {
 		return fmt.Sprintf("the Python interpreter %s is gone: deploy again, or set the job variable python", a.job.Argv[0])
 	}
+	if errors.Is(err, ErrNoFolder) && a.job.Pull == nil && a.job.Dir != a.job.Code.Folder {
+		return message + ": mend the job variable working_dir"
+	}
 	if errors.Is(err, ErrNoFolder) {
 		return fmt.Sprintf("could not start: the working directory %s is gone: deploy again from where the project is now", a.job.Dir)
 	}

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -255,6 +256,17 @@ func (j *Job) interpreted() {
 	}
 }
 
+// goneScript says what mends it.
+func goneScript(root, path string, err error) error {
+	if _, there := os.Stat(root); errors.Is(there, os.ErrNotExist) {
+		return fmt.Errorf("the project's folder %s is gone: deploy again from where the project is now", root)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the script %s is gone: put it back, or deploy again", path)
+	}
+	return fmt.Errorf("read the script: %w", err)
+}
+
 // scriptArgv starts a script by itself where it is executable, else by its shebang.
 func scriptArgv(root, entrypoint string) ([]string, error) {
 	path := entrypoint
@@ -263,7 +275,7 @@ func scriptArgv(root, entrypoint string) ([]string, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("the script is gone: %w", err)
+		return nil, goneScript(root, path, err)
 	}
 	if info.Mode()&0o111 != 0 {
 		return []string{path}, nil
