@@ -27,6 +27,7 @@ type ground struct {
 	python bool     // there is one
 	kill   []string // the environment that says who shall die
 	store  *store.Store
+	sound  bool      // it was checked, and all was well
 	looked time.Time // when a command last settled what it saw
 
 	mu        sync.Mutex
@@ -92,13 +93,13 @@ func newGround(t *testing.T, binary string) *ground {
 	g.write("snake.py", groundPython, 0o600)
 	g.write("told.sh", groundHook, 0o700)
 	t.Cleanup(func() {
-		if t.Failed() {
+		if t.Failed() && !g.sound {
 			g.tell()
 		}
 		if g.store != nil {
 			_ = g.store.Close()
 		}
-		if !t.Failed() {
+		if g.sound || !t.Failed() {
 			_ = os.RemoveAll(folder)
 		}
 	})

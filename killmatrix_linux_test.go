@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -14,11 +13,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
-
-	"runnel/store"
 )
 
 var (
@@ -41,164 +37,9 @@ var plays = []drama{
 	{name: "dead", act: playDead},
 	{name: "here", act: playHere},
 	{name: "lost", kill: "attempt.preparing#1", act: playWork},
+	{name: "change", act: playChange},
 	{name: "told", act: playTold},
 	{name: "untold", kill: "hook.started#1", act: playTold},
-}
-
-// playWork runs what is due and leaves.
-func playWork(g *ground) {
-	g.deploy("ok", "flaky", "snake")
-	g.run("ok/d", "a")
-	g.run("ok/d", "b")
-	g.run("flaky/d", "c")
-	if g.python {
-		g.run("snake/d", "s")
-	}
-	w := g.worker(g.kill, "--limit", "2")
-	w = g.untilWorked(w, "all to have ended", g.allEnded)
-	g.leave(w)
-}
-
-// playCancel cancels a run that ignores SIGTERM and has a child in another
-// session, gives it another attempt, and deletes it.
-func playCancel(g *ground) {
-	g.deploy("long")
-	g.run("long/d", "r")
-	w := g.worker(g.kill)
-	w = g.untilWorked(w, "the run to be up", func() bool { return g.up("r") })
-	g.cancel("r")
-	w = g.untilWorked(w, "the cancelled run to end", g.ended)
-	g.touch("retried")
-	g.touch("go")
-	g.do("flow-run", "retry", "r")
-	w = g.untilWorked(w, "its further attempt to end", g.ended)
-	g.touch("deleted")
-	g.do("flow-run", "delete", "r", "--yes")
-	g.leave(w)
-}
-
-// up is true when the flow of a run has begun, or, since somebody died before,
-// never will.
-func (g *ground) up(name string) bool {
-	return g.exists("up."+name) || g.over(name)
-}
-
-// over is true when a run has ended.
-func (g *ground) over(name string) bool {
-	return slices.ContainsFunc(g.runs(), func(r store.Run) bool { return r.Name == name && r.State.Type.Terminal() })
-}
-
-// ended is allEnded for one who looks on: where nobody else is left to settle.
-func (g *ground) ended() bool {
-	if g.allEnded() {
-		return true
-	}
-	g.lookAgain()
-	return g.allEnded()
-}
-
-// playAdopt kills the worker and the slots of two runs: whoever looks adopts
-// them. One ends by itself, one is cancelled.
-func playAdopt(g *ground) {
-	g.deploy("long")
-	g.run("long/d", "r1")
-	g.run("long/d", "r2")
-	w := g.worker(g.kill)
-	w = g.untilWorked(w, "both to be up", func() bool { return g.up("r1") && g.up("r2") })
-	g.murder(w, false)
-	g.do("flow-run", "ls")
-	g.cancel("r1")
-	g.until("r1 to end", func() bool {
-		g.lookAgain()
-		return g.over("r1")
-	})
-	g.touch("go")
-	g.until("r2 to end", g.ended)
-}
-
-// playDead kills worker, slot and flow: whoever looks settles. The locks that
-// they left are swept by the next worker.
-func playDead(g *ground) {
-	g.deploy("long")
-	g.run("long/d", "r")
-	w := g.worker(g.kill)
-	w = g.untilWorked(w, "the run to be up", func() bool { return g.up("r") })
-	g.until("its process to be known", func() bool {
-		_, flow := g.pidsOf(g.runs()[0])
-		return flow != 0 || g.died() || g.ended() // a worker that died told nobody
-	})
-	g.murder(w, true)
-	g.until("the run to be settled", g.ended)
-	old := time.Now().Add(-time.Hour)
-	locks, _ := filepath.Glob(g.database() + ".d/locks/*")
-	for _, lock := range locks {
-		_ = os.Chtimes(lock, old, old)
-	}
-	w = g.worker(g.kill, "--run-once")
-	g.until("the worker to have looked", w.dead)
-}
-
-// playHere runs an entrypoint, with a retry, and retries it by hand.
-func playHere(g *ground) {
-	if id := g.do("run", "flaky.sh", "--name", "h", "-o", "name"); id != "" {
-		g.promise(id)
-	}
-	newest := g.runs()[0]
-	g.until("it to be left alone", func() bool {
-		g.lookAgain()
-		newest = g.runs()[0]
-		return !newest.State.Type.Live()
-	})
-	g.do("flow-run", "retry", newest.ID.String())
-}
-
-// playTold runs what has hooks: the pool's is done at once, the deployment's
-// hangs, in another session too, and is stopped.
-func playTold(g *ground) {
-	told := filepath.Join(g.folder, "told.sh")
-	g.do("work-pool", "create", "p", "--on-completion", "sh "+told+" pool")
-	g.do("deploy", "ok.sh", "-n", "d", "-p", "p", "--on-completion", "sh "+told+" deployment", "--hook-timeout", "0.3")
-	g.run("ok/d", "a")
-	w := g.worker(g.kill)
-	w = g.untilWorked(w, "all to have ended", g.allEnded)
-	w = g.untilWorked(w, "all to be told", func() bool { return len(g.hooks(true)) == 0 })
-	g.leave(w)
-}
-
-// hooks are those of all runs, or those of them that have not ended.
-func (g *ground) hooks(pending bool) (found []store.Hook) {
-	g.t.Helper()
-	for _, r := range g.runs() {
-		hooks, err := g.look().HooksOf(context.Background(), r.ID)
-		if err != nil {
-			g.t.Fatal(err)
-		}
-		for _, h := range hooks {
-			if !pending || h.Ended == nil {
-				found = append(found, h)
-			}
-		}
-	}
-	return found
-}
-
-// murder kills a worker and the slots of all that runs, and where flows is
-// true, the whole of what they started.
-func (g *ground) murder(w *worker, flows bool) {
-	_ = w.cmd.Process.Kill()
-	<-w.gone
-	for _, r := range g.runs() {
-		slot, _ := g.pidsOf(r)
-		if slot > 0 {
-			_ = syscall.Kill(slot, syscall.SIGKILL)
-		}
-	}
-	if !flows {
-		return
-	}
-	for _, pid := range processesOf(g.folder) {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
 }
 
 // killBinary builds runnel with its kill points.
@@ -281,6 +122,7 @@ func (d target) test(t *testing.T, binary string) (died bool) {
 		t.Errorf("nobody came to %s", points)
 	}
 	g.recover()
+	t.Logf("died: %t, as %q", err == nil, role)
 	g.check(string(role) == "slot" || d.play.kill != "" || d.play.name == "adopt" || d.play.name == "dead")
 	return err == nil
 }
@@ -312,10 +154,18 @@ func (p drama) rehearse(g *ground) map[string]int {
 		point, pass, _ := strings.Cut(strings.TrimSpace(line), " ")
 		passed[point] = max(passed[point], atoi(pass))
 	}
+	g.sound = !g.t.Failed()
 	return passed
 }
 
 var pointInSource = regexp.MustCompile(`KillPoint\("([a-z]+\.[a-z]+)"`)
+
+// writerInSource is a method of the store that writes, with its text.
+var writerInSource = regexp.MustCompile(`(?s)\nfunc \(s \*Store\) ([A-Z]\w*)\(.*?\n}\n`)
+
+// seldom are the writers that no play comes to: they write when time has passed, or
+// what another has lost, in one transaction that nothing else depends on.
+var seldom = []string{"Heartbeat", "Slept", "Replan", "OweLate"}
 
 // everyPointIsSeen: a point in the source that no play comes to proves nothing.
 func everyPointIsSeen(t *testing.T, seen map[string]map[string]int) {
@@ -327,10 +177,18 @@ func everyPointIsSeen(t *testing.T, seen map[string]map[string]int) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		var points []string
 		for _, found := range pointInSource.FindAllStringSubmatch(string(text), -1) {
-			in := func(p drama) bool { return seen[p.name][found[1]] > 0 }
-			if !slices.ContainsFunc(plays, in) {
-				t.Errorf("%s: no play comes to %s", file, found[1])
+			points = append(points, found[1])
+		}
+		for _, found := range writerInSource.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(found[0], "s.update(") && !slices.Contains(seldom, found[1]) {
+				points = append(points, "store."+found[1]+".commit", "store."+found[1]+".committed")
+			}
+		}
+		for _, point := range points {
+			if !slices.ContainsFunc(plays, func(p drama) bool { return seen[p.name][point] > 0 }) {
+				t.Errorf("%s: no play comes to %s", file, point)
 			}
 		}
 	}
