@@ -383,12 +383,14 @@ func (t *tx) leave(run Run, next State, due int64, attempt int, who string) erro
 	if next.Type.Terminal() {
 		ended, due = t.now, micros(run.Due)
 	}
+	// With a sign, for what is compared with a condition of an index is planned anew
+	// for each value.
 	n, err := t.exec(`
 		UPDATE flow_run
 		   SET state_type = ?1, state_name = ?2, state_message = ?3, state_time = ?4, updated = ?4,
 		       end_time = ?5, due = ?6, owner_kind = NULL, owner_host = NULL, owner_proof = NULL
 		 WHERE id = ?7
-		   AND state_type = ?8
+		   AND +state_type = ?8
 		   AND fence = ?9`,
 		next.Type, next.Name, next.Message, t.now, ended, due, run.ID, run.State.Type, run.Fence)
 	if err != nil {

@@ -27,10 +27,11 @@ func (t *tx) addEvent(run ID, state State, attempt int, who string) error {
 func (t *tx) addEventAt(at int64, run ID, state State, attempt int, who string) error {
 	id := NewID()
 	for {
+		// Without an id the row is ignored. A SELECT from the table itself would have
+		// SQLite make a table to keep what it reads.
 		n, err := t.exec(`
-			INSERT INTO event (run_id, id, time, state_type, state_name, message, attempt, who)
-			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-			 WHERE NOT EXISTS (SELECT 1 FROM event WHERE run_id = ?1 AND id >= ?2)`,
+			INSERT OR IGNORE INTO event (run_id, id, time, state_type, state_name, message, attempt, who)
+			VALUES (?1, iif(?2 <= (SELECT max(id) FROM event WHERE run_id = ?1), NULL, ?2), ?3, ?4, ?5, ?6, ?7, ?8)`,
 			run, id, at, state.Type, state.Name, state.Message, attempt, who)
 		if err != nil || n == 1 {
 			return err
@@ -61,18 +62,8 @@ func (t *tx) addSteps(e End, state State, who string) error {
 	return nil
 }
 
-// addStartEvents appends the two that a claim makes at once, in one statement
-// where no clock was set back.
+// addStartEvents appends the two that a claim makes at once.
 func (t *tx) addStartEvents(run ID, attempt int, who string) error {
-	n, err := t.exec(`
-		INSERT INTO event (run_id, id, time, state_type, state_name, message, attempt, who)
-		SELECT ?1, e.column1, ?4, e.column2, e.column3, '', ?5, ?6
-		  FROM (VALUES (?2, 'PENDING', 'Pending'), (?3, 'RUNNING', 'Running')) e
-		 WHERE NOT EXISTS (SELECT 1 FROM event WHERE run_id = ?1 AND id >= ?2)`,
-		run, NewID(), NewID(), t.now, attempt, who)
-	if err != nil || n == 2 {
-		return err
-	}
 	if err := t.addEvent(run, NewState(Pending, ""), attempt, who); err != nil {
 		return err
 	}
