@@ -31,6 +31,7 @@ type Worker struct {
 	lock     *os.File // proves that this process lives
 	bell     *Bell
 	events   chan slotEvent
+	lastWord *slotEvent // the end of a slot that is still to be heard; nil: none
 	hands    map[store.ID]*hand
 	starting int         // slots that have not said hello
 	ends     []store.End // reported, not yet in the database
@@ -97,6 +98,10 @@ func (w *Worker) Run(ctx context.Context, stops <-chan os.Signal) (err error) {
 		}
 		if err != nil {
 			return err
+		}
+		if w.lastWord != nil {
+			w.hearAll(ctx)
+			continue
 		}
 		if w.finished() {
 			return nil
@@ -195,30 +200,28 @@ func (w *Worker) addSlot() error {
 // runOnce records what ended, claims for the slots that stand ready, hands
 // out, and makes more slots where more is due.
 func (w *Worker) runOnce(ctx context.Context) error {
-	var ready []*hand
-	var owners []store.Owner
-	if w.mode == working && !w.empty {
-		for _, h := range w.hands {
-			// A slot whose end this round records can have the next run in it.
-			if h.ready && (h.claimed == nil || h.again) {
-				ready, owners = append(ready, h), append(owners, h.owner)
-			}
-		}
-	}
-	if len(w.ends) == 0 && !w.flush && !w.wants(ctx, len(owners)) {
+	if ready, _ := w.standing(); len(w.ends) == 0 && !w.flush && !w.wants(ctx, len(ready)) {
 		return nil
 	}
 	w.flush = false
-	round := store.Round{Worker: w.self, Owners: owners, Ends: w.ends, Pids: w.pids, Codes: w.codes, NoClaim: w.mode != working}
+	round := store.Round{Worker: w.self, NoClaim: w.mode != working}
 	if w.RunOnce {
 		round.Until = w.started
 	}
-	logs, offers := make([]string, len(ready)), sync.WaitGroup{}
-	if len(w.ends) == 0 {
-		// Nothing else is to be done while the claim is committed: the slots are
-		// told their jobs.
-		round.Offer = func(i int, c store.Claimed) {
-			offers.Go(func() { logs[i] = w.offer(ready[i], c) })
+	var ready []*hand
+	var logs []string
+	var offers sync.WaitGroup
+	round.Begun = func(r *store.Round) {
+		w.hearEnds(ctx)
+		ready, r.Owners = w.standing()
+		r.Ends, r.Pids, r.Codes = w.ends, w.pids, w.codes
+		logs = make([]string, len(ready))
+		if len(w.ends) == 0 {
+			// Nothing else is to be done while the claim is committed: the slots are
+			// told their jobs.
+			r.Offer = func(i int, c store.Claimed) {
+				offers.Go(func() { logs[i] = w.offer(ready[i], c) })
+			}
 		}
 	}
 	result, err := w.Store.Claim(ctx, round)
@@ -255,6 +258,20 @@ func (w *Worker) runOnce(ctx context.Context) error {
 		return w.grow(len(result.Claimed))
 	}
 	return nil
+}
+
+// standing are the slots that can be given a run, where one may be claimed.
+func (w *Worker) standing() (ready []*hand, owners []store.Owner) {
+	if w.mode != working || w.empty {
+		return nil, nil
+	}
+	for _, h := range w.hands {
+		// A slot whose end this round records can have the next run in it.
+		if h.ready && (h.claimed == nil || h.again) {
+			ready, owners = append(ready, h), append(owners, h.owner)
+		}
+	}
+	return ready, owners
 }
 
 const (
@@ -347,9 +364,31 @@ func (w *Worker) grow(used int) error {
 // hearAll takes what else the slots have said, so that one transaction
 // records it.
 func (w *Worker) hearAll(ctx context.Context) {
+	if e := w.lastWord; e != nil {
+		w.lastWord = nil
+		w.hear(ctx, *e)
+	}
 	for {
 		select {
 		case e := <-w.events:
+			w.hear(ctx, e)
+		default:
+			return
+		}
+	}
+}
+
+// hearEnds does so within a transaction, which others may have kept waiting: the
+// more who wait for the file, the more each records when its turn comes. It leaves
+// what needs the file itself.
+func (w *Worker) hearEnds(ctx context.Context) {
+	for w.lastWord == nil {
+		select {
+		case e := <-w.events:
+			if e.gone {
+				w.lastWord = &e
+				return
+			}
 			w.hear(ctx, e)
 		default:
 			return

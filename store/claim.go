@@ -42,6 +42,9 @@ type Round struct {
 	// Offer, if it is set, is told of each claim, by its place among the owners,
 	// before the commit: what it begins may come to nothing. It must not wait.
 	Offer func(int, Claimed)
+	// Begun, if it is set, may change the round when its transaction has begun,
+	// which others may have kept waiting. It must not wait, nor use the store.
+	Begun func(*Round)
 }
 
 // Pid is the process of an attempt, for those who look.
@@ -71,6 +74,9 @@ type RoundResult struct {
 func (s *Store) Claim(ctx context.Context, r Round) (result RoundResult, err error) {
 	err = s.update(ctx, func(t *tx) error {
 		result = RoundResult{Left: map[ID]State{}}
+		if r.Begun != nil {
+			r.Begun(&r)
+		}
 		for _, p := range r.Pids {
 			if _, err := t.exec("UPDATE attempt SET pid = ? WHERE run_id = ? AND attempt = ? AND end_time IS NULL",
 				p.PID, p.Run, p.Attempt); err != nil {
