@@ -68,15 +68,21 @@ func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 type follower struct {
 	ended atomic.Bool
 	done  chan struct{}
+	first *time.Timer // until the first look
 }
 
 func (f *follower) start(ctx context.Context, log string, visit func(runner.Record) error) {
+	f.startAfter(ctx, 0, log, visit)
+}
+
+// startAfter leaves a run some time before the first look into its log.
+func (f *follower) startAfter(ctx context.Context, wait time.Duration, log string, visit func(runner.Record) error) {
 	f.done = make(chan struct{})
-	go func() {
+	f.first = time.AfterFunc(wait, func() {
 		defer close(f.done)
 		// The log stays on disk, whatever becomes of the terminal.
 		_, _ = runner.FollowLog(ctx, log, 0, f.ended.Load, visit)
-	}()
+	})
 }
 
 // finish shows what is left of the log of a run that has ended.

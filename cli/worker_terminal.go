@@ -44,13 +44,17 @@ func (t *workerTerminal) notify(n runner.Notice) {
 		started := t.line(t.entry("run_started", &n.Run, text), t.stamp()+"  "+text)
 		if streamsOutput(n.Variables) {
 			f := &follower{}
-			f.start(t.ctx, n.Log, after(started, t.output(n.Run)))
+			f.startAfter(t.ctx, firstOutput, n.Log, after(started, t.output(n.Run)))
 			t.streams[n.Run.ID] = f
 		}
 	default:
-		t.ended(n.Run)
+		t.ended(n.Run, n.Quiet)
 	}
 }
+
+// firstOutput is how long a run has before its log is looked for: most that end
+// sooner print nothing, and of those none is.
+const firstOutput = 10 * time.Millisecond
 
 // after shows a run's output after the line that it started.
 func after(started <-chan struct{}, visit func(runner.Record) error) func(runner.Record) error {
@@ -115,7 +119,7 @@ func (t *workerTerminal) output(run store.Run) func(runner.Record) error {
 	}
 }
 
-func (t *workerTerminal) ended(run store.Run) {
+func (t *workerTerminal) ended(run store.Run, quiet bool) {
 	f := t.streams[run.ID]
 	delete(t.streams, run.ID)
 	after := ""
@@ -127,12 +131,16 @@ func (t *workerTerminal) ended(run store.Run) {
 	}
 	entry := t.entry("run_ended", &run, run.Name+" "+run.State.Name+after)
 	text := t.stamp() + "  " + run.Name + " " + t.colour(t.ErrTerminal, stateColours[string(run.State.Type)], run.State.Name) + after
-	if f == nil {
+	waits := f != nil && f.first.Stop()
+	if f == nil || waits && quiet {
 		t.line(entry, text)
 		return
 	}
 	// The end is shown after the last of the output, without waiting here.
 	f.ended.Store(true)
+	if waits {
+		f.first.Reset(0)
+	}
 	t.pending.Add(1)
 	go func() {
 		defer t.pending.Done()

@@ -40,6 +40,31 @@ func TestOutputComesAfterItsStart(t *testing.T) {
 	}
 }
 
+// TestAQuietRunsLogIsNotLookedFor: its end is shown at once. Here the log of each
+// has a line, which is shown of the one that says nothing of it.
+func TestAQuietRunsLogIsNotLookedFor(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	writeLog(t, log)
+	var shown bytes.Buffer
+	terminal := &workerTerminal{app: &app{ctx: context.Background(), IO: &IO{Err: &shown, Clock: time.Now, Env: func(string) string { return "" }}}}
+	terminal.open()
+	for _, name := range []string{"quiet", "loud"} {
+		run := store.Run{ID: store.NewID(), Name: name, State: store.NewState(store.Completed, "")}
+		terminal.streams[run.ID] = &follower{}
+		terminal.streams[run.ID].startAfter(terminal.ctx, time.Hour, log, terminal.output(run))
+		terminal.notify(runner.Notice{Run: run, End: &store.End{}, Quiet: name == "quiet"})
+	}
+	terminal.pending.Wait()
+	terminal.close()
+	text := shown.String()
+	if strings.Contains(text, "quiet | ") || !strings.Contains(text, "quiet Completed") {
+		t.Errorf("the quiet run is shown as\n%s", text)
+	}
+	if output, end := strings.Index(text, "loud | 2"), strings.Index(text, "loud Completed"); output < 0 || end < output {
+		t.Errorf("the other is shown as\n%s", text)
+	}
+}
+
 // TestASlowTerminalHoldsNoWorker: one that never reads gets no more, and the
 // worker goes on.
 func TestASlowTerminalHoldsNoWorker(t *testing.T) {

@@ -18,6 +18,7 @@ type hand struct {
 	ready   bool
 	claimed *store.Claimed // what it does; nil while idle
 	again   bool           // it has told the end of that, and can be given another
+	quiet   bool           // the log of that is empty
 	ack     bool           // its end is recorded, and it has not been told yet
 	env     []string       // of the last job that it was told
 	since   time.Time      // idle since

@@ -192,6 +192,16 @@ func (l *Log) Flush(stream string) error {
 	return l.write()
 }
 
+// Empty is true where nothing has been written; of no log it is not known.
+func (l *Log) Empty() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.size == 0 && !l.torn
+}
+
 // Err returns the first failure to write, or nil.
 func (l *Log) Err() error {
 	l.mu.Lock()

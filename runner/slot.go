@@ -44,6 +44,8 @@ type fromSlot struct {
 	Code *store.Code `json:"code,omitempty"`
 	// Again is said with the end: the slot can be given another run.
 	Again bool `json:"again,omitempty"`
+	// Quiet is said with the end of an attempt whose log is empty.
+	Quiet bool `json:"quiet,omitempty"`
 }
 
 // ackTime is how long a slot waits for its worker to record an end before it
@@ -206,7 +208,7 @@ func (s *slot) attempt(job Job) (again bool) {
 	a := &attempt{slot: s, job: job, ooms: -1}
 	end, clean := a.run()
 	store.KillPoint("attempt.reporting")
-	heard := s.record(end, clean)
+	heard := s.record(end, clean, a.log.Empty())
 	store.KillPoint("attempt.recorded")
 	// What is in the database is no longer needed beside it.
 	if s.place.putAway(s.next != nil); job.Adopt {
@@ -219,8 +221,8 @@ func (s *slot) attempt(job Job) (again bool) {
 // record has the worker write the end; without an answer in time, or without
 // a worker, the slot writes it itself. It never gives an end up. It is true
 // where the worker was told.
-func (s *slot) record(end store.End, again bool) (heard bool) {
-	heard = s.inbox != nil && s.tell(fromSlot{End: &end, Again: again})
+func (s *slot) record(end store.End, again, quiet bool) (heard bool) {
+	heard = s.inbox != nil && s.tell(fromSlot{End: &end, Again: again, Quiet: quiet})
 	store.KillPoint("attempt.reported")
 	s.place.look()
 	if again {

@@ -75,6 +75,7 @@ type Notice struct {
 	// Variables are the job variables that it starts with, the run's last.
 	Variables []store.Values
 	End       *store.End // when it ended
+	Quiet     bool       // it ended, and nothing is in its log
 	Text      string     // anything else
 }
 
@@ -412,7 +413,7 @@ func (w *Worker) hear(ctx context.Context, e slotEvent) {
 	case e.said.End != nil:
 		store.KillPoint("worker.told")
 		w.ends = append(w.ends, *e.said.End)
-		h.again = e.said.Again
+		h.again, h.quiet = e.said.Again, e.said.Quiet
 		w.empty = false
 	}
 }

@@ -17,7 +17,7 @@ func (w *Worker) acknowledge() (ended []Notice, hooks bool) {
 			if !h.did(end) {
 				continue
 			}
-			ended = append(ended, Notice{Run: h.claimed.Run, Attempt: h.claimed.Attempt, End: &end})
+			ended = append(ended, Notice{Run: h.claimed.Run, Attempt: h.claimed.Attempt, End: &end, Quiet: h.quiet})
 			hooks = hooks || h.claimed.Hooks
 			h.claimed, h.since, h.ack = nil, time.Now(), true
 			if !h.again {
