@@ -17,18 +17,17 @@ import (
 
 // chooser holds what one claim may still take.
 type chooser struct {
-	t           *tx
-	pool        WorkPool
-	variables   Values
-	worker      string
-	until       int64 // runs that are due by then
-	free        int   // of pool and worker together; the owners are counted apart
-	queues      []*queueCursor
-	unseen      bool // one of them is new, and no heartbeat has told that it is polled
-	deployments map[ID]*candidate
-	running     map[ID]int // live runs by deployment
-	blocked     []string   // deployments that this claim can take nothing of, in hex
-	offer       func(int, Claimed)
+	t *tx
+	*poolSeen
+	worker     string
+	until      int64 // runs that are due by then
+	free       int   // of pool and worker together; the owners are counted apart
+	queues     []*queueCursor
+	unseen     bool // one of them is new, and no heartbeat has told that it is polled
+	candidates map[ID]*candidate
+	running    map[ID]int // live runs by deployment
+	blocked    []string   // deployments that this claim can take nothing of, in hex
+	offer      func(int, Claimed)
 }
 
 // candidate is a deployment that a claim has met.
@@ -67,7 +66,8 @@ func (t *tx) claim(r Round, result *RoundResult) error {
 		return err
 	}
 	c.offer = r.Offer
-	if c.unseen {
+	if t.keep = c.poolSeen; c.unseen {
+		t.keep = nil
 		if err := t.touchQueues(r.Worker.ID); err != nil {
 			return err
 		}
@@ -89,25 +89,16 @@ func (t *tx) claim(r Round, result *RoundResult) error {
 }
 
 func (t *tx) newChooser(w Worker) (*chooser, error) {
-	pool, err := poolByName(t.ctx, t, w.WorkPoolName)
+	seen, err := t.see(w.WorkPoolName)
 	if err != nil {
 		return nil, err
 	}
-	c := &chooser{t: t, pool: pool, worker: w.Name, deployments: map[ID]*candidate{}, running: map[ID]int{}}
-	if c.variables, err = ParseValues(pool.JobVariables); err != nil {
-		return nil, err
-	}
-	queues, err := collect(t.ctx, t, scanQueue, selectQueue+`
-		 WHERE q.work_pool_id = ?
-		 ORDER BY q.priority, q.name`, pool.ID)
-	if err != nil {
-		return nil, err
-	}
-	return c, c.count(w, queues)
+	c := &chooser{t: t, poolSeen: seen, worker: w.Name, candidates: map[ID]*candidate{}, running: map[ID]int{}}
+	return c, c.count(w)
 }
 
 // count reads every live run once, and leaves what is free.
-func (c *chooser) count(w Worker, queues []WorkQueue) error {
+func (c *chooser) count(w Worker) error {
 	type use struct {
 		queue, deployment ID
 		worker            string
@@ -128,12 +119,12 @@ func (c *chooser) count(w Worker, queues []WorkQueue) error {
 	for _, u := range uses {
 		inQueue[u.queue] += u.n
 		c.running[u.deployment] += u.n
-		if u.worker == w.Name && slices.ContainsFunc(queues, func(q WorkQueue) bool { return q.ID == u.queue }) {
+		if u.worker == w.Name && slices.ContainsFunc(c.all, func(q WorkQueue) bool { return q.ID == u.queue }) {
 			byWorker += u.n
 		}
 	}
 	inPool := 0
-	for _, q := range queues {
+	for _, q := range c.all {
 		inPool += inQueue[q.ID]
 		polled := len(w.Queues) == 0 || slices.Contains(w.Queues, q.Name)
 		c.unseen = c.unseen || polled && q.LastPolled == nil
@@ -187,7 +178,7 @@ func (c *chooser) take(queue *queueCursor, due *dueRun, owner Owner, result *Rou
 		return err
 	}
 	claimed.Pool, claimed.Hooks = c.variables, c.pool.Any()
-	if d := c.deployments[due.deployment]; d != nil {
+	if d := c.candidates[due.deployment]; d != nil {
 		claimed.Deployment, claimed.Hooks = &d.d, claimed.Hooks || d.d.Any()
 		d.free--
 		if err := c.nextTick(d, &claimed, result); err != nil {
@@ -337,15 +328,15 @@ func (c *chooser) candidate(id ID) (*candidate, error) {
 	if id.IsZero() {
 		return nil, nil
 	}
-	if known, found := c.deployments[id]; found {
+	if known, found := c.candidates[id]; found {
 		return known, nil
 	}
-	d, err := scanDeployment(c.t.QueryRowContext(c.t.ctx, selectDeployment+" WHERE d.id = ?", id))
+	d, err := c.deployment(c.t, id)
 	if err != nil {
 		return nil, err
 	}
-	c.deployments[id] = &candidate{d: d, free: left(d.ConcurrencyLimit, c.running[id])}
-	return c.deployments[id], nil
+	c.candidates[id] = &candidate{d: d, free: left(d.ConcurrencyLimit, c.running[id])}
+	return c.candidates[id], nil
 }
 
 // collideFull lets due runs collide where a full pool, worker or queue keeps

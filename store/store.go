@@ -38,6 +38,7 @@ type Store struct {
 	pool   *sql.DB    // of one connection, the writer's
 	writer *sql.Conn
 	stmts  map[string]*sql.Stmt // the writer's, prepared once
+	seen   *poolSeen            // by the claim that wrote last; nil: another change came after it
 
 	fault func(point string) error // the tests' seam; nil outside of them
 }
@@ -105,7 +106,7 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		errs = append(errs, s.writer.Close(), s.pool.Close())
 	}
-	s.reader, s.writer, s.pool = nil, nil, nil
+	s.reader, s.writer, s.pool, s.seen = nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 
@@ -145,6 +146,9 @@ type tx struct {
 	s   *Store
 	ctx context.Context
 	now int64 // microseconds UTC
+	// seen is what the claim just before has seen, keep what the next one may take
+	// from this.
+	seen, keep *poolSeen
 }
 
 // update runs fn in one IMMEDIATE transaction. The waiting for the lock ends
@@ -159,7 +163,8 @@ func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	t := &tx{s: s, ctx: whole, now: micros(s.Clock())}
+	t := &tx{s: s, ctx: whole, now: micros(s.Clock()), seen: s.seen}
+	s.seen = nil
 	err := fn(t)
 	if err == nil {
 		err = s.at("commit")
@@ -173,6 +178,7 @@ func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
 		_, _ = s.writer.ExecContext(whole, "ROLLBACK")
 		return s.storageError(err)
 	}
+	s.seen = t.keep
 	return s.at("committed")
 }
 
