@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -131,24 +132,31 @@ func (j *deployJob) undecided() error {
 		"what to deploy of " + name + ": --all, or -n NAME",
 		"or a flow: runnel deploy flows/report.py:folder_report -n NAME -p POOL",
 	}
-	counts := map[string]int{}
-	for _, entry := range j.file.Deployments {
-		counts[entry.Name]++
-	}
-	var names []string
-	for _, entry := range j.file.Deployments {
-		switch {
-		case entry.Name == "":
-		case counts[entry.Name] == 1: // its flow may have another name than its function
-			names = append(names, entry.Name)
-		default:
-			names = append(names, entry.FullName())
-		}
-	}
+	names := slices.DeleteFunc(j.choices(), func(name string) bool { return name == "" })
 	if len(names) > 0 {
 		e.hint = append(e.hint, note{name + " has", names}.String())
 	}
 	return e
+}
+
+// choices are what -n takes for each entry: its name, with the flow where others
+// have the name too. An entry without a name has none.
+func (j *deployJob) choices() []string {
+	counts := map[string]int{}
+	for _, e := range j.file.Deployments {
+		counts[e.Name]++
+	}
+	delete(counts, "")
+	if slices.ContainsFunc(slices.Collect(maps.Values(counts)), func(n int) bool { return n > 1 }) {
+		j.nameFlows() // a flow may have another name than its function
+	}
+	names := make([]string, len(j.file.Deployments))
+	for i, e := range j.file.Deployments {
+		if names[i] = e.Name; counts[e.Name] > 1 {
+			names[i] = e.FullName()
+		}
+	}
+	return names
 }
 
 func notSelected(file string, none *discover.SelectError) error {

@@ -25,37 +25,33 @@ func (w *wizard) askFlow() error {
 	if w.c.Entrypoint != "" {
 		return nil
 	}
-	named := namedEntries(w.file)
-	if len(named) == 0 || len(w.c.Name) > 0 {
+	if w.file == nil || len(w.c.Name) > 0 {
 		return w.askEntrypoint()
 	}
-	if err := w.askEntries(named); err != nil || w.c.All || len(w.c.Name) > 0 {
+	if err := w.askEntries(); err != nil || w.c.All || len(w.c.Name) > 0 {
 		return err
 	}
 	return w.askEntrypoint()
 }
 
-func namedEntries(file *discover.Project) (named []discover.Entry) {
-	if file == nil {
-		return nil
-	}
-	for _, e := range file.Deployments {
-		if e.Name != "" {
-			named = append(named, e)
+// askEntries offers what the project file has, where it has something.
+func (w *wizard) askEntries() error {
+	base := filepath.Base(w.file.Path)
+	names := (&deployJob{app: w.app, c: *w.c, project: w.project, file: w.file}).choices()
+	var one []row
+	for i, name := range names {
+		if name != "" {
+			text := column(name, 24) + "  " + w.file.Deployments[i].Entrypoint
+			one = append(one, row{group: "One of " + base, text: text, value: fmt.Sprint(i)})
 		}
 	}
-	return named
-}
-
-func (w *wizard) askEntries(named []discover.Entry) error {
-	base := filepath.Base(w.file.Path)
-	rows := []row{
-		{text: fmt.Sprintf("All of %s (%s)", base, plural(len(named), "deployment")), value: rowAll},
+	if len(one) == 0 {
+		return nil
+	}
+	rows := append([]row{
+		{text: fmt.Sprintf("All of %s (%s)", base, plural(len(one), "deployment")), value: rowAll},
 		{text: "Something new", value: rowNew},
-	}
-	for i, e := range named {
-		rows = append(rows, row{group: "One of " + base, text: column(e.Name, 24) + "  " + e.Entrypoint, value: fmt.Sprint(i)})
-	}
+	}, one...)
 	answer, err := w.ask(question{title: "What do you want to deploy?", rows: rows})
 	switch {
 	case err != nil:
@@ -63,7 +59,7 @@ func (w *wizard) askEntries(named []discover.Entry) error {
 	case answer == rowAll:
 		w.c.All = true
 	case answer != rowNew:
-		w.c.Name = []string{named[atoiOr(answer)].Name}
+		w.c.Name = []string{names[atoiOr(answer)]}
 	}
 	return nil
 }

@@ -168,18 +168,20 @@ func TestSelect(t *testing.T) {
 - {name: daily, entrypoint: "b.py:report"}
 - {name: null, entrypoint: "b.py:report"}
 - {name: "a*", entrypoint: pkg.mod.func}
+- {name: ab, entrypoint: pkg.mod.func}
 `)
 	p.Deployments[2].Flow = "the report"
 	for _, c := range []struct {
 		patterns []string
 		want     string
 	}{
-		{nil, "load-data/daily load-data/nightly the report/daily func/a*"},
+		{nil, "load-data/daily load-data/nightly the report/daily func/a* func/ab"},
 		{[]string{"daily"}, "load-data/daily the report/daily"},
 		{[]string{"the report/daily"}, "the report/daily"},
 		{[]string{"load-data/*", "daily"}, "load-data/daily load-data/nightly the report/daily"},
 		{[]string{"*ly"}, "load-data/daily load-data/nightly the report/daily"},
 		{[]string{"a*"}, "func/a*"},
+		{[]string{"a?"}, "func/a* func/ab"},
 		{[]string{"*/daily"}, "load-data/daily the report/daily"},
 		{[]string{"[n]ightly"}, "load-data/nightly"},
 	} {
@@ -193,7 +195,7 @@ func TestSelect(t *testing.T) {
 		}
 	}
 	_, err := p.Select([]string{"daily", "nigthly"})
-	want := `no deployment of the project file matches "nigthly"; did you mean load-data/nightly? It has load-data/daily, load-data/nightly, the report/daily, func/a*`
+	want := `no deployment of the project file matches "nigthly"; did you mean load-data/nightly? It has load-data/daily, load-data/nightly, the report/daily, func/a*, func/ab`
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

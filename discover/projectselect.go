@@ -31,14 +31,12 @@ func (e *SelectError) Error() string {
 func (p *Project) Select(patterns []string) ([]Entry, error) {
 	chosen := make([]bool, len(p.Deployments))
 	for _, pattern := range patterns {
-		found := false
-		for i, e := range p.Deployments {
-			if e.Name != "" && matches(pattern, e) {
-				chosen[i], found = true, true
-			}
-		}
-		if !found {
+		places := p.places(pattern)
+		if len(places) == 0 {
 			return nil, p.noMatch(pattern)
+		}
+		for _, i := range places {
+			chosen[i] = true
 		}
 	}
 	var out []Entry
@@ -50,11 +48,26 @@ func (p *Project) Select(patterns []string) ([]Entry, error) {
 	return out, nil
 }
 
-// matches takes a pattern as a plain name first: a name may hold a * itself.
-func matches(pattern string, e Entry) bool {
-	if pattern == e.Name || pattern == e.FullName() {
-		return true
+// places are those of the entries that a pattern means: the ones of just this
+// name, which may hold a * itself, else those that it matches as a glob.
+func (p *Project) places(pattern string) (exact []int) {
+	var globbed []int
+	for i, e := range p.Deployments {
+		switch {
+		case e.Name == "":
+		case pattern == e.Name || pattern == e.FullName():
+			exact = append(exact, i)
+		case matches(pattern, e):
+			globbed = append(globbed, i)
+		}
 	}
+	if len(exact) > 0 {
+		return exact
+	}
+	return globbed
+}
+
+func matches(pattern string, e Entry) bool {
 	flow, name, full := strings.Cut(pattern, "/")
 	if !full {
 		ok, err := path.Match(pattern, e.Name)
