@@ -207,17 +207,17 @@ func (j *deployJob) rehearse(wishes []store.Wish, options store.DeployOptions) (
 	return s.Deploy(j.ctx, wishes, options)
 }
 
-// placed gives an error of one entry its place in the file.
+// placed gives the errors of entries their places in the file.
 func (j *deployJob) placed(plan store.Plan, err error) (store.Plan, error) {
-	var wrong *store.WishError
+	var wrong store.WishErrors
 	if !errors.As(err, &wrong) || j.file == nil {
 		return plan, err
 	}
-	problem := wishProblem(j.orders[wrong.Index].entry, err)
-	if problem == nil {
-		return plan, err
+	problems := make([]discover.Problem, len(wrong))
+	for i, one := range wrong {
+		problems[i] = wishProblem(j.orders[one.Index].entry, one)
 	}
-	return plan, j.refuse(j.nameFlags([]discover.Problem{*problem}))
+	return plan, j.refuse(j.nameFlags(problems))
 }
 
 // fieldOf says which of an entry's fields a message of the store speaks of.
@@ -238,13 +238,11 @@ var fieldOf = []struct {
 	{lazily(`\b(on_failure|on_crash|on_completion|on_late|hook_timeout_seconds): `), "$1"},
 }
 
-// wishProblem is what the store refuses, where the file has it; nil for what is
-// not the file's fault.
-func wishProblem(e discover.Entry, err error) *discover.Problem {
-	var known *store.Error
-	if !errors.As(err, &known) || known.Code != store.Invalid {
-		return nil
-	}
+// givenHere is a hint at a flag, for what the file gives as well.
+var givenHere = lazily(`give it: --param (\S+)=…`)
+
+// wishProblem is what the store refuses, where the file has it.
+func wishProblem(e discover.Entry, err error) discover.Problem {
 	path := ""
 	for _, field := range fieldOf {
 		if at := field.pattern().FindStringSubmatchIndex(err.Error()); at != nil {
@@ -252,8 +250,7 @@ func wishProblem(e discover.Entry, err error) *discover.Problem {
 			break
 		}
 	}
-	p := e.At(path, err.Error(), hintOf(err))
-	return &p
+	return e.At(path, err.Error(), givenHere().ReplaceAllString(hintOf(err), "give it: parameters: {$1: …}"))
 }
 
 // hasDatabase is true where the database is there already.

@@ -112,7 +112,7 @@ func (o order) blame(err error) ([]discover.Problem, error) {
 	case errors.As(err, &placed):
 		return placed.Problems, nil
 	case err != nil && o.entry.Line > 0 && errors.As(err, &known) && known.Code == store.Invalid:
-		return []discover.Problem{*wishProblem(o.entry, err)}, nil
+		return []discover.Problem{wishProblem(o.entry, err)}, nil
 	}
 	return nil, err
 }

@@ -110,16 +110,6 @@ type DeployOptions struct {
 	Prune bool // delete what has left it
 }
 
-// WishError is what is wrong with one of the wishes.
-type WishError struct {
-	Index int
-	Err   error
-}
-
-func (e *WishError) Error() string { return e.Err.Error() }
-
-func (e *WishError) Unwrap() error { return e.Err }
-
 // Deploy makes or changes the deployments, all in one transaction or none.
 func (s *Store) Deploy(ctx context.Context, wishes []Wish, o DeployOptions) (plan Plan, err error) {
 	transact := s.update
@@ -148,6 +138,7 @@ func (t *tx) deployAll(wishes []Wish, plan *Plan) error {
 		return err
 	}
 	done := map[[2]string]bool{}
+	var wrong WishErrors // a transaction that fails may well go on until it knows all
 	for i, w := range wishes {
 		key := [2]string{w.FlowName, w.Name}
 		if done[key] { // a second wish for it meets what the first made
@@ -158,12 +149,15 @@ func (t *tx) deployAll(wishes []Wish, plan *Plan) error {
 		done[key] = true
 		change, err := t.deploy(w, known)
 		if err != nil {
-			return &WishError{i, err}
+			if err = wrong.add(i, err); err != nil {
+				return &WishError{i, err}
+			}
+			continue
 		}
 		plan.Changes = append(plan.Changes, change)
 	}
 	plan.Queues = known.made
-	return nil
+	return wrong.orNil()
 }
 
 func (t *tx) deploy(w Wish, known *deploying) (c Change, err error) {

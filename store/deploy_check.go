@@ -8,6 +8,44 @@ import (
 	"strings"
 )
 
+// WishError is what is wrong with one of the wishes.
+type WishError struct {
+	Index int
+	Err   error
+}
+
+func (e *WishError) Error() string { return e.Err.Error() }
+
+func (e *WishError) Unwrap() error { return e.Err }
+
+// WishErrors are all that is wrong with the wishes, one each. It speaks of the
+// first.
+type WishErrors []*WishError
+
+func (e WishErrors) Error() string { return e[0].Error() }
+
+// Unwrap has the first alone, as Error has.
+func (e WishErrors) Unwrap() error { return e[0] }
+
+// add takes what is invalid in a wish, so that one look tells of all of them;
+// any other error is handed back.
+func (e *WishErrors) add(i int, err error) error {
+	var known *Error
+	if !errors.As(err, &known) || known.Code != Invalid {
+		return err
+	}
+	*e = append(*e, &WishError{i, err})
+	return nil
+}
+
+// orNil is the error to return: none where there is nothing wrong.
+func (e WishErrors) orNil() error {
+	if len(e) == 0 {
+		return nil
+	}
+	return e
+}
+
 // checkDeployment holds what the columns cannot say.
 func checkDeployment(d Deployment) error {
 	if d.ConcurrencyLimit != nil && *d.ConcurrencyLimit < 1 {

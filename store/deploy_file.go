@@ -13,13 +13,15 @@ func (t *tx) ensurePools(wishes []Wish, o DeployOptions, plan *Plan) error {
 	seen := map[string]bool{}
 	var missing []string
 	var first *Error
+	var wrong WishErrors
 	for i, w := range wishes {
 		if w.Pool == "" || seen[w.Pool] || pending(w.Built).asks(w.Pool) {
 			continue
 		}
 		seen[w.Pool] = true
 		if err := CheckPoolName(w.Pool); err != nil {
-			return &WishError{i, err} // no command could make it
+			wrong = append(wrong, &WishError{i, err}) // no command could make it
+			continue
 		}
 		_, err := poolByName(t.ctx, t, w.Pool)
 		var e *Error
@@ -42,6 +44,9 @@ func (t *tx) ensurePools(wishes []Wish, o DeployOptions, plan *Plan) error {
 			}
 			missing = append(missing, w.Pool)
 		}
+	}
+	if len(wrong) > 0 {
+		return wrong
 	}
 	return missingPools(first, missing)
 }
