@@ -103,3 +103,36 @@ func entryOver(name, fields string) string {
 		"  - name: " + name + " # the one\n    entrypoint: more.py:many\n    " + strings.ReplaceAll(fields, "\n", "\n    ") +
 		"\n  - name: other\n    entrypoint: flows.py:plain\n    work_pool: {name: p}\n"
 }
+
+// TestSavedOverAMerge: what comes with a merge key is written out in the entry
+// that says more, and stays with the others.
+func TestSavedOverAMerge(t *testing.T) {
+	d := newDesk(t)
+	const file = `base: &base
+  work_pool: {name: p, job_variables: {nice: 3}} # all of them
+deployments:
+  - <<: *base
+    name: one
+    entrypoint: flows.py:plain
+  - <<: *base
+    name: two
+    entrypoint: flows.py:plain
+`
+	d.write("runnel.yaml", file)
+	d.run(d.database(), "deploy", "--all", "--create-pools")
+	d.run(d.database(), "deploy", "-n", "one", "-q", "night", "-jv", "env.A=1", "--save")
+	text, err := os.ReadFile(filepath.Join(d.dir, "runnel.yaml"))
+	want := strings.Replace(file, "flows.py:plain\n", `flows.py:plain
+    work_pool:
+      name: p
+      job_variables:
+        env:
+          A: "1"
+        nice: 3
+      work_queue_name: night
+`, 1)
+	if err != nil || string(text) != want {
+		t.Errorf("%v\n%s", err, text)
+	}
+	d.run(d.database(), "deploy", "--all", "--dry-run", "--exit-code")
+}

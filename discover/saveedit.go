@@ -164,7 +164,13 @@ func setPath(raw []byte, index int, c change) ([]byte, error) {
 			if c.node == nil {
 				return raw, nil
 			}
-			s.t.appendPair(m, end, key, nested(c.path[depth+1:], c.node))
+			added := nested(c.path[depth+1:], c.node)
+			if merged := child(expandAlone(m), key); !last && merged != nil && merged.Kind == yaml.MappingNode {
+				merged.Style = 0 // what came with a merge is written out: here it says more
+				putNode(merged, c.path[depth+1:], c.node)
+				added = merged
+			}
+			s.t.appendPair(m, end, key, added)
 			return s.t.bytes(), nil
 		}
 		value, pairEnd := m.Content[k+1], s.t.pairEnd(m, k, end)
