@@ -50,8 +50,8 @@ func (p plainPrompter) ask(q question) (string, error) {
 		p.say("%s", note)
 	}
 	p.list(q, q.matches(""))
-	for {
-		p.prompt(q)
+	for parted := false; ; {
+		p.prompt(q, parted)
 		text, err := p.read()
 		if err != nil {
 			return "", err
@@ -59,18 +59,23 @@ func (p plainPrompter) ask(q question) (string, error) {
 		if text == "<" {
 			return "", errBack
 		}
+		if parted && text == "" {
+			continue // the default is not among the rows that were read out last
+		}
 		if answer, taken := p.take(q, text); taken {
 			return answer, nil
 		}
+		parted = parted || len(q.matches(text)) > 1
 	}
 }
 
-func (p plainPrompter) prompt(q question) {
+// prompt names the default, but not once a part of the list was asked for.
+func (p plainPrompter) prompt(q question, parted bool) {
 	words, preset := "Answer", q.value
 	if q.rows != nil {
 		words, preset = "Number, or part of the text", strconv.Itoa(q.place()+1)
 	}
-	if preset != "" {
+	if preset != "" && !parted {
 		words += " [" + preset + "]"
 	}
 	_, _ = fmt.Fprint(p.Err, safe(words)+": ") // a closed stderr leaves nobody to ask
@@ -122,6 +127,9 @@ func (p plainPrompter) choose(q question, text string) (answer string, taken boo
 		return q.rows[n-1].value, true
 	}
 	places := q.matches(text)
+	if place := q.called(text); place >= 0 {
+		places = []int{place}
+	}
 	switch len(places) {
 	case 0:
 		p.say("%s", errNoMatch)

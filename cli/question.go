@@ -64,7 +64,7 @@ func yesNoRows(ifYes, ifNo string) []row {
 
 // isYesNo is true where y and n choose.
 func (q question) isYesNo() bool {
-	return len(q.rows) == 2 && q.rows[0].value == yes && q.rows[1].value == no
+	return len(q.rows) == 2 && strings.HasPrefix(q.rows[0].text, "Yes") && strings.HasPrefix(q.rows[1].text, "No")
 }
 
 // matches gives the places of the rows that hold every word of a text.
@@ -74,7 +74,7 @@ func (q question) matches(text string) (places []int) {
 	words := strings.Fields(text)
 	for i, r := range q.rows {
 		whole := strings.ToLower(r.group + " " + r.text + " " + r.value)
-		if q.isYesNo() && !strings.HasPrefix(whole, " "+text) {
+		if q.isYesNo() && !strings.HasPrefix(whole, " "+text) && !strings.HasPrefix(r.value, text) {
 			continue
 		}
 		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(whole, word) }) {
@@ -102,9 +102,30 @@ func (q question) nearest(places []int, text string) int {
 	return max(0, begins)
 }
 
+// called is the place of the one row that is called just like the text, else -1.
+func (q question) called(text string) int {
+	place := -1
+	for i, r := range q.rows {
+		name, _, _ := strings.Cut(r.text, "  ")
+		if !strings.EqualFold(name, text) {
+			continue
+		}
+		if place >= 0 {
+			return -1
+		}
+		place = i
+	}
+	return place
+}
+
 // place is that of the row which Enter alone answers.
 func (q question) place() int {
 	return max(0, slices.IndexFunc(q.rows, func(r row) bool { return r.value == q.value }))
+}
+
+// admits is true for the value of a row, and for any text where there are none.
+func (q question) admits(value string) bool {
+	return q.rows == nil || slices.ContainsFunc(q.rows, func(r row) bool { return r.value == value })
 }
 
 // judge is check where there is none, too.

@@ -220,11 +220,16 @@ func (w *wizard) askParameter(name, suffix, preset string) (string, error) {
 			q.rows = append(q.rows, row{text: text, value: text})
 		}
 	case p.Type == "boolean":
-		q.rows = []row{{text: "true", value: "true"}, {text: "false", value: "false"}}
+		q.rows = []row{{text: "Yes: true", value: "true"}, {text: "No: false", value: "false"}}
 	default:
 		q.notes = append(q.notes, "It is "+w.schema.Describe(name)+".")
 		q.below = 1
-		q.check = func(text string) ([]string, error) { return nil, w.checkParameter(name, text) }
+		q.check = func(text string) ([]string, error) {
+			if err := w.checkParameter(name, text); err != nil || text != "" {
+				return nil, err
+			}
+			return []string{"Enter alone gives an empty text"}, nil
+		}
 	}
 	return w.ask(q)
 }

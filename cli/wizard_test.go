@@ -439,7 +439,9 @@ func TestPlainPrompter(t *testing.T) {
 		{list, "pea\n", "p", nil},
 		{list, "apple\n3\n", "x", nil},
 		{list, "plum\n9\n<\n", "", errBack},
-		{list, "apple\n", "", errLeft},
+		{list, "Apple\n", "x", nil},    // called just so
+		{list, "app\n", "", errLeft},   // one of two
+		{list, "app\n\n1\n", "a", nil}, // Enter alone is not the pear, which was not read out
 		{text, "\n", "b", nil},
 		{text, "c\nb", "b", nil},
 		{text, "", "", errLeft},
@@ -471,7 +473,7 @@ def typed(day: datetime.date, mode: Literal["fast", "full"] = "fast", on: bool =
 	s, err := d.wizard(deployCmd{Entrypoint: "typed.py:typed", Name: []string{"x"}, Pool: "p", CreatePools: true},
 		said{"schedule", yes}, said{"kind", "Interval"}, said{"zone", ""}, said{"How often", ""}, said{"active", ""},
 		said{"in its runs", ""}, said{"Another", ""}, said{"Value of day", "2026-12-31"}, said{"get other values", "on"},
-		said{"Value of on", "false"}, said{"get other values", "mode"}, said{"Value of mode", back}, said{"get other values", "mode"},
+		said{"Value of on", "No"}, said{"get other values", "mode"}, said{"Value of mode", back}, said{"get other values", "mode"},
 		said{"Value of mode", "fast"}, said{"get other values", back}, said{"Value of mode", "full"}, said{"get other values", ""}, said{"Save", ""}, said{"Deploy", ""})
 	if err != nil {
 		t.Fatal(err, d.err.String())
@@ -481,6 +483,9 @@ def typed(day: datetime.date, mode: Literal["fast", "full"] = "fast", on: bool =
 	}
 	if modes := s.asked[13].rows; len(modes) != 2 || modes[0].text != "fast" {
 		t.Errorf("an enum is asked as %v", modes)
+	}
+	if on := s.asked[9]; !on.isYesNo() || on.value != "true" || !slices.Equal(on.matches("n"), []int{1}) || !slices.Equal(on.matches("false"), []int{1}) {
+		t.Errorf("a bool is asked as %v", on.rows)
 	}
 	for _, wrong := range []string{"", "2026-13-01", "tomorrow"} {
 		if _, err := s.asked[7].check(wrong); err == nil || !strings.Contains(err.Error(), "a date") {

@@ -110,6 +110,8 @@ func splitCron(text string) ([]string, error) {
 		e := cronError(text, "%d fields, five are read: tools disagree whether a sixth is seconds or a year, first or last", len(fields))
 		e.Hint = []string{"below a minute use an interval, in seconds"}
 		return nil, e
+	case len(fields) == 1:
+		return nil, cronError(text, "1 field, five are wanted")
 	case len(fields) != 5:
 		return nil, cronError(text, "%d fields, five are wanted", len(fields))
 	}
