@@ -211,7 +211,7 @@ func (j *deployJob) warn(plan store.Plan) {
 			}
 		}
 	}
-	if j.Env("CI") != "" {
+	if j.isOn("CI") {
 		for i, w := range j.wishes {
 			if w.PullSteps == nil || len(*w.PullSteps) == 0 {
 				all.about("CI is set and there is no pull step: runs use this checkout, " + j.orders[i].root + ", which must stay")

@@ -25,14 +25,19 @@ type wizard struct {
 	found    *discover.Result  // what the folder holds, once it was read
 	flow     discover.Flow
 	schema   store.ParameterSchema
+	code     string // where runs take the code from, as the plan says it, where that was asked
 	// answers are the last to each question, by its title: who goes back finds
 	// them again.
-	answers map[string]string
+	answers map[string]answerTo
 	// asked are the questions answered so far, in order, and at is how many of
 	// them this passage has come by.
 	asked []answered
 	at    int
 }
+
+// answerTo is an answer, and what Enter alone would have said: another flow
+// offers something else, and is not answered by it.
+type answerTo struct{ preset, answer string }
 
 // answered is a question, by its title, and what was said to it.
 type answered struct{ title, answer string }
@@ -63,7 +68,7 @@ func (a *app) prompter() prompter {
 // wizard fills in what the line lacks, shows the plan, and asks before it is
 // carried out.
 func (c deployCmd) wizard(a *app, p prompter) error {
-	w := &wizard{app: a, prompter: p, c: &c, given: c, answers: map[string]string{}}
+	w := &wizard{app: a, prompter: p, c: &c, given: c, answers: map[string]answerTo{}}
 	if err := w.begin(); err != nil {
 		return err
 	}
@@ -164,7 +169,7 @@ func (w *wizard) shown(j *deployJob, plan store.Plan) (string, error) {
 // every question leads back to the one before it, wherever that is asked.
 func (w *wizard) pass() (*deployJob, error) {
 	*w.c, w.at = w.given, 0
-	w.flow, w.schema = discover.Flow{}, store.ParameterSchema{}
+	w.flow, w.schema, w.code = discover.Flow{}, store.ParameterSchema{}, ""
 	for _, step := range []func() error{
 		w.askFlow, w.readFlow, w.askName, w.askSchedule, w.askPool, w.askGit, w.askRequired, w.askDefaults,
 		w.keepParameters, w.askSave, w.askMissingPools,
@@ -183,12 +188,13 @@ func (w *wizard) ask(q question) (string, error) {
 		return w.asked[w.at-1].answer, nil
 	}
 	w.asked = w.asked[:w.at] // another came instead: what is deployed has changed meanwhile
-	if before, had := w.answers[q.title]; had && (q.rows == nil || slices.ContainsFunc(q.rows, func(r row) bool { return r.value == before })) {
-		q.value = before
+	preset := q.value
+	if before, had := w.answers[q.title]; had && before.preset == preset && q.admits(before.answer) {
+		q.value = before.answer
 	}
 	answer, err := w.prompter.ask(q)
 	if err == nil {
-		w.answers[q.title] = answer
+		w.answers[q.title] = answerTo{preset, answer}
 		w.asked = append(w.asked, answered{q.title, answer})
 		w.at++
 	}
@@ -258,6 +264,9 @@ func (w *wizard) confirm() (*deployJob, error) {
 	j, err := w.c.prepare(w.app)
 	if err != nil || w.c.DryRun {
 		return j, err
+	}
+	if w.code != "" {
+		j.notes.add("%s", w.code)
 	}
 	plan, err := j.plan()
 	if err != nil {

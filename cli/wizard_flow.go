@@ -214,7 +214,22 @@ func (w *wizard) readFlow() (err error) {
 	if w.schema, err = store.ParseParameterSchema(w.flow.Parameters); err != nil {
 		return fmt.Errorf("read the parameters of %s: %w", w.flow.Entrypoint, err)
 	}
-	return nil
+	return w.judgeParameters()
+}
+
+// judgeParameters refuses those of the line that the flow does not take, before
+// more is asked. What is a template yet is judged in the plan.
+func (w *wizard) judgeParameters() error {
+	values, err := w.parameters(w.schema, w.given.Param, w.given.Params)
+	if err != nil || w.given.EnforceSchema != nil && !*w.given.EnforceSchema {
+		return err
+	}
+	for name, raw := range values {
+		if store.HasTemplate(raw) {
+			delete(values, name)
+		}
+	}
+	return w.schema.Validate(values, false)
 }
 
 func (w *wizard) askName() error {

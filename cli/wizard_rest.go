@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"runnel/discover"
 	"runnel/store"
@@ -12,11 +13,14 @@ import (
 
 // askPool chooses a work pool, or makes one on the way.
 func (w *wizard) askPool() error {
-	if w.c.Entrypoint == "" || w.c.Pool != "" {
+	if w.c.Entrypoint == "" {
 		return nil
 	}
 	pools, err := w.pools()
 	if err != nil {
+		return err
+	}
+	if settled, err := w.askGivenPool(pools); settled || err != nil {
 		return err
 	}
 	if len(pools) == 0 {
@@ -40,6 +44,23 @@ func (w *wizard) askPool() error {
 	}
 	w.c.Pool = answer
 	return nil
+}
+
+// askGivenPool is true where the pool is the one that the line names. One that is
+// not there is made, or another is chosen: nobody answers all the rest in vain.
+func (w *wizard) askGivenPool(pools []store.WorkPool) (settled bool, err error) {
+	there := slices.ContainsFunc(pools, func(p store.WorkPool) bool { return p.Name == w.c.Pool })
+	if w.c.Pool == "" || there || w.c.CreatePools || strings.Contains(w.c.Pool, "{{") {
+		return w.c.Pool != "", nil
+	}
+	w.c.CreatePools, err = w.askYes(question{
+		title: fmt.Sprintf("There is no work pool %s. Make it?", store.Quote(w.c.Pool)),
+		rows:  yesNoRows(": with the deployment; a worker then polls it", ": choose another"),
+	}, true)
+	if err == nil && !w.c.CreatePools {
+		w.c.Pool = ""
+	}
+	return w.c.CreatePools, err
 }
 
 func (w *wizard) newPool(note string) error {
@@ -71,15 +92,19 @@ func (w *wizard) askGit() error {
 	if len(d.PullSteps) > 0 && !clonesLike(d, checkout) {
 		return nil // somebody chose them: they are kept
 	}
+	cloned := "runs use " + orCommit(checkout) + " of " + checkout.Remote + ", never this folder"
 	q := question{
 		title: "Pull the code from its git remote?",
-		notes: []string{"Yes: runs use " + orCommit(checkout) + " of " + checkout.Remote + ", never this folder."},
+		notes: []string{"Yes: " + cloned + "."},
 		rows:  yesNoRows("", ": runs use this folder, and edits count at once"),
 	}
 	if lost := unpublished(checkout); lost != "" {
 		q.notes = append(q.notes, "It lacks "+lost+".")
 	}
 	fromGit, err := w.askYes(q, len(d.PullSteps) > 0)
+	if w.code = cloned; !fromGit {
+		w.code = "runs use this folder, " + w.project.root + ": edits count at once"
+	}
 	if err == nil && (fromGit || len(d.PullSteps) > 0) {
 		w.c.FromGit = &fromGit
 	}
