@@ -237,20 +237,24 @@ func (r *reader) duplicate(before []Entry, e Entry) {
 
 func cleanEntrypoint(s string) string { return strings.TrimPrefix(s, "./") }
 
-// nameUnacted says in one warning each what is kept and not acted on.
+// nameUnacted says in one warning what is kept and not acted on, and where.
 func (r *reader) nameUnacted() {
-	for _, key := range sortedNames(r.unacted) {
-		nodes := r.unacted[key]
-		var lines []string
-		for _, n := range nodes {
-			if line := fmt.Sprint(n.Line); !slices.Contains(lines, line) {
-				lines = append(lines, line)
-			}
-		}
-		word := "line"
-		if len(lines) > 1 {
-			word = "lines"
-		}
-		r.warnings = append(r.warnings, r.problem(nodes[0], key, "", "read and kept, not acted on (%s %s)", []any{word, strings.Join(lines, ", ")}))
+	var nodes []*yaml.Node
+	keys := sortedNames(r.unacted)
+	for _, key := range keys {
+		nodes = append(nodes, r.unacted[key]...)
 	}
+	if len(nodes) == 0 {
+		return
+	}
+	slices.SortStableFunc(nodes, func(a, b *yaml.Node) int { return a.Line - b.Line })
+	var lines []string
+	for _, n := range nodes {
+		lines = append(lines, fmt.Sprint(n.Line))
+	}
+	word := "line"
+	if lines = slices.Compact(lines); len(lines) > 1 {
+		word = "lines"
+	}
+	r.warnings = append(r.warnings, r.problem(nodes[0], strings.Join(keys, ", "), "", "read and kept, not acted on (%s %s)", []any{word, strings.Join(lines, ", ")}))
 }
