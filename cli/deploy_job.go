@@ -82,6 +82,10 @@ func (j *deployJob) find() (err error) {
 	return j.fromFile(path)
 }
 
+// notRead is said of a project file that would have been read without an
+// entrypoint.
+const notRead = " is not read: the line has an entrypoint"
+
 // fromLine makes the one order of an entrypoint on the line.
 func (j *deployJob) fromLine(path string) error {
 	if j.c.All {
@@ -91,7 +95,7 @@ func (j *deployJob) fromLine(path string) error {
 		return err
 	}
 	if path != "" && !j.saves() {
-		j.notes.add("%s is not read: the line has an entrypoint", filepath.Base(path))
+		j.notes.add("%s"+notRead, filepath.Base(path))
 	}
 	flow, err := j.readEntrypoint(j.project, j.reader(j.project.root), j.c.Entrypoint)
 	if err != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -46,5 +47,32 @@ func TestAllThatIsRefusedIsOneError(t *testing.T) {
 	}
 	if _, err := os.Stat(d.database()); err == nil {
 		t.Error("there is a database")
+	}
+}
+
+// TestEntrypointsAreNamedFromHere: in a folder below the root an error says what
+// to type there.
+func TestEntrypointsAreNamedFromHere(t *testing.T) {
+	d := newDesk(t)
+	d.write("runnel.yaml", "deployments:\n") // the root
+	top := d.dir
+	d.dir = filepath.Join(d.dir, "flows")
+	if err := os.Mkdir(d.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d.write("load.py", deskFlows)
+	for typed, want := range map[string]string{
+		"flows/load.py:plain": `runnel: flows/load.py: no such file; did you mean load.py?`,
+		"lod.py:plain":        `runnel: lod.py: no such file; did you mean load.py?`,
+		"load.py:plian":       `did you mean load.py:plain?`,
+		"load.py:zzzzzzz":     `  it has: load.py:plain, load.py:load`,
+		"../flow.py:plain":    `runnel: ../flow.py: no such file; did you mean ../flows.py?`,
+		top + "/flow.py":      `did you mean ../flows.py?`,
+	} {
+		d.err.Reset()
+		code := Main(d.io(), []string{"--db", d.database(), "deploy", typed, "-n", "x", "-p", "p"})
+		if said := d.err.String(); code != exitNotFound || !strings.Contains(said, want+"\n") {
+			t.Errorf("%s: %d, no %q in\n%s", typed, code, want, said)
+		}
 	}
 }

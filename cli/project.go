@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"runnel/discover"
@@ -52,7 +53,30 @@ func (a *app) readEntrypoint(p project, reader *discover.Reader, entrypoint stri
 	if named {
 		path += ":" + function
 	}
-	return found(reader.Entrypoint(path))
+	flow, err := reader.Entrypoint(path)
+	var known *discover.EntrypointError
+	if errors.As(err, &known) {
+		err = a.fromHere(p.root, *known)
+	}
+	return found(flow, err)
+}
+
+// fromHere is an error that speaks of paths as they are typed in this folder.
+func (a *app) fromHere(root string, e discover.EntrypointError) error {
+	here := func(entrypoint string) string {
+		relative, err := filepath.Rel(a.Dir, filepath.Join(root, entrypoint))
+		if err != nil || filepath.IsAbs(entrypoint) {
+			return entrypoint
+		}
+		return filepath.ToSlash(relative)
+	}
+	e.File, e.Near, e.Have = here(e.File), slices.Clone(e.Near), slices.Clone(e.Have)
+	for _, list := range [][]string{e.Near, e.Have} {
+		for i := range list {
+			list[i] = here(list[i])
+		}
+	}
+	return &e
 }
 
 // cutEntrypoint splits at the last colon, and leaves a Windows drive alone.

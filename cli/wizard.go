@@ -268,6 +268,9 @@ func (w *wizard) confirm() (*deployJob, error) {
 	if w.code != "" {
 		j.notes.add("%s", w.code)
 	}
+	if w.given.Entrypoint == "" { // the flow was chosen here, and so was not to save it
+		j.notes = slices.DeleteFunc(j.notes, func(n note) bool { return strings.HasSuffix(n.text, notRead) })
+	}
 	plan, err := j.plan()
 	if err != nil {
 		return nil, err

@@ -129,3 +129,23 @@ func TestWizardPlanSaysWhichCode(t *testing.T) {
 		}
 	}
 }
+
+// TestWizardPlanSpeaksOfNoLine: who chose a flow and typed none is not told that
+// the line has one.
+func TestWizardPlanSpeaksOfNoLine(t *testing.T) {
+	d := newDesk(t)
+	d.write("prefect.yaml", "deployments:\n- {name: one, entrypoint: \"flows.py:plain\", work_pool: {name: p}}\n")
+	rest := []said{{"Name", "new"}, {"schedule", ""}, {"new work pool", ""}, {"Save", no}, {"Deploy", leave}}
+	for entrypoint, says := range map[string][]said{
+		"":               append([]said{{"What do you want", "new"}, {"Which flow", "plain"}}, rest...),
+		"flows.py:plain": rest,
+	} {
+		s, err := d.wizard(deployCmd{Entrypoint: entrypoint}, says...)
+		if exitCode(err) != exitInterrupted {
+			t.Fatal(err)
+		}
+		if plan := s.asked[len(s.asked)-1].above; strings.Contains(plan, "prefect.yaml"+notRead) != (entrypoint != "") {
+			t.Errorf("%q: the plan is\n%s", entrypoint, plan)
+		}
+	}
+}

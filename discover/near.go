@@ -18,7 +18,7 @@ func near(name string, names []string) []string {
 		cost int
 	}
 	var found []scored
-	limit := max(2, len(name)/3)
+	limit := min(max(2, len(name)/3), len(name)-1) // something of it must be left
 	for _, other := range names {
 		cost := distance(fold(name), fold(other))
 		if cost <= limit || len(name) > 2 && strings.Contains(fold(other), fold(name)) {

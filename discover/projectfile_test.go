@@ -113,7 +113,7 @@ func TestReadEveryKey(t *testing.T) {
 			t.Errorf("%s: %#v, want %#v", c.what, c.got, c.want)
 		}
 	}
-	if len(p.Warnings) != 2 { // triggers and sla
+	if len(p.Warnings) != 1 { // triggers and sla
 		t.Error(p.Warnings)
 	}
 }
@@ -193,6 +193,10 @@ func TestSelect(t *testing.T) {
 		if got := strings.Join(names, " "); err != nil || got != c.want {
 			t.Errorf("%v: %q %v, want %q", c.patterns, got, err, c.want)
 		}
+	}
+	var none *SelectError
+	if _, err := p.Select([]string{"x*"}); !errors.As(err, &none) || len(none.Near) > 0 || len(none.Names) != 5 {
+		t.Errorf("a glob is told %v", none)
 	}
 	_, err := p.Select([]string{"daily", "nigthly"})
 	want := `no deployment of the project file matches "nigthly"; did you mean load-data/nightly? It has load-data/daily, load-data/nightly, the report/daily, func/a*, func/ab`

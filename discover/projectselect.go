@@ -90,6 +90,9 @@ func (p *Project) noMatch(pattern string) error {
 	if strings.Contains(pattern, "/") {
 		bare = e.Names
 	}
+	if strings.ContainsAny(pattern, "*?[") {
+		return e // a glob is not mistyped: it is like nothing in particular
+	}
 	for _, name := range near(pattern, bare) {
 		if i := slices.Index(bare, name); i >= 0 {
 			e.Near = append(e.Near, e.Names[i])
