@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 var errNoMatch = errors.New("nothing matches")
@@ -20,10 +21,11 @@ type plainPrompter struct {
 	*IO
 	lines chan string // closed at the end of the input
 	ctx   context.Context
+	told  *sync.Once // how to answer
 }
 
 func newPlainPrompter(ctx context.Context, s *IO) plainPrompter {
-	p := plainPrompter{IO: s, lines: make(chan string), ctx: ctx}
+	p := plainPrompter{IO: s, lines: make(chan string), ctx: ctx, told: new(sync.Once)}
 	go func() {
 		defer close(p.lines)
 		scanner := bufio.NewScanner(s.In)
@@ -42,6 +44,7 @@ func newPlainPrompter(ctx context.Context, s *IO) plainPrompter {
 const plainRows = 20
 
 func (p plainPrompter) ask(q question) (string, error) {
+	p.told.Do(func() { p.say("Enter alone takes what stands in brackets; < goes back, Ctrl-C leaves and changes nothing.") })
 	if q.above != "" {
 		p.say("%s", q.above)
 	}

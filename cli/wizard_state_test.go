@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -147,5 +148,24 @@ func TestWizardPlanSpeaksOfNoLine(t *testing.T) {
 		if plan := s.asked[len(s.asked)-1].above; strings.Contains(plan, "prefect.yaml"+notRead) != (entrypoint != "") {
 			t.Errorf("%q: the plan is\n%s", entrypoint, plan)
 		}
+	}
+}
+
+// TestPlainPrompterSaysHow: how to go back and how to leave is said once, since
+// no foot of a screen says it.
+func TestPlainPrompterSaysHow(t *testing.T) {
+	d := newDesk(t)
+	streams := d.io()
+	streams.In = strings.NewReader("<\n\n")
+	p := newPlainPrompter(t.Context(), streams)
+	q := question{title: "What?", value: "b"}
+	if _, err := p.ask(q); !errors.Is(err, errBack) {
+		t.Error(err)
+	}
+	if answer, err := p.ask(q); err != nil || answer != "b" {
+		t.Errorf("%q %v", answer, err)
+	}
+	if said := d.err.String(); !strings.HasPrefix(said, "Enter alone takes what stands in brackets; < goes back") || strings.Count(said, "< goes back") != 1 {
+		t.Error(said)
 	}
 }
