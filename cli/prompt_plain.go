@@ -44,7 +44,9 @@ func newPlainPrompter(ctx context.Context, s *IO) plainPrompter {
 const plainRows = 20
 
 func (p plainPrompter) ask(q question) (string, error) {
-	p.told.Do(func() { p.say("Enter alone takes what stands in brackets; < goes back, Ctrl-C leaves and changes nothing.") })
+	p.told.Do(func() {
+		p.say("Enter alone takes what stands in brackets; < goes back, Ctrl-C leaves and changes nothing.")
+	})
 	if q.above != "" {
 		p.say("%s", q.above)
 	}
