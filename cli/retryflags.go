@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"slices"
+
 	"runnel/discover"
 	"runnel/store"
 )
@@ -36,6 +38,7 @@ func untold(flow discover.Flow, said func(option string) bool) (list []string) {
 			list = append(list, option+" ("+flag+")")
 		}
 	}
+	slices.Sort(list)
 	return list
 }
 
