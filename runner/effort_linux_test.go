@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -66,7 +67,12 @@ func TestAnEffortIsOfTheWholeGroup(t *testing.T) {
 		Argv: []string{"sh", "-c", `dd if=/dev/zero of=/dev/null bs=64k count=100 2>/dev/null; rm "$0"; exec sleep 1000`, gate}, Env: os.Environ(),
 	})
 	check(t, err)
-	t.Cleanup(process.killGroup)
+	t.Cleanup(func() {
+		process.killGroup()
+		_, err := process.Wait(context.Background())
+		check(t, err)
+		process.Reap()
+	})
 	eventually(t, "its work is done", func() bool { return !isThere(gate) })
 	if got := effortOf(process.PID); got.bytes < 2*100*64<<10 {
 		t.Errorf("it read and wrote %d bytes", got.bytes)
