@@ -435,6 +435,7 @@ func (w *world) calm(deployments int) {
 				w.must(err)
 			}
 		}
+		w.watch(d.FullName)
 	}
 	for range 50 {
 		w.now = w.now.Add(time.Minute)
