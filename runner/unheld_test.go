@@ -25,6 +25,15 @@ func (d driven) claimLost(h *hand) store.Run {
 	return result.Claimed[0].Run
 }
 
+// readyForQuick is a worker whose one slot stands ready, and a flow that prints a line.
+func readyForQuick(t *testing.T) (*world, driven, *hand) {
+	t.Helper()
+	w := newWorld(t)
+	w.script("quick", "echo here\n", nil)
+	d := w.driven(t)
+	return w, d, d.until(saysHello)
+}
+
 // sweep is a look that finds it time to.
 func (d driven) sweep() {
 	d.t.Helper()
@@ -35,10 +44,7 @@ func (d driven) sweep() {
 // TestARunThatNoSlotHoldsIsPutBack: its owner lives, so nobody else would settle it.
 func TestARunThatNoSlotHoldsIsPutBack(t *testing.T) {
 	ctx := context.Background()
-	w := newWorld(t)
-	w.script("quick", "echo here\n", nil)
-	d := w.driven(t)
-	h := d.until(saysHello)
+	w, d, h := readyForQuick(t)
 	run := w.run("quick")
 	lost := d.claimLost(h)
 	check(t, Settle(ctx, w.Store, "somebody"))
@@ -60,10 +66,7 @@ func TestARunThatNoSlotHoldsIsPutBack(t *testing.T) {
 // Cancelled: neither has started.
 func TestTheThirdRunThatNoSlotHoldsIsCrashed(t *testing.T) {
 	ctx := context.Background()
-	w := newWorld(t)
-	w.script("quick", "echo here\n", nil)
-	d := w.driven(t)
-	h := d.until(saysHello)
+	w, d, h := readyForQuick(t)
 	run := w.run("quick")
 	for range 3 {
 		d.claimLost(h)

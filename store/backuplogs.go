@@ -118,7 +118,7 @@ func (s *Store) setLogsAside(ctx context.Context, part string, r Restored) (err 
 // and those of its tar. What is there stays: a log only grows, so ours is the newer.
 func (s *Store) restoreLogs(backup string) (count int, err error) {
 	err = eachLog(context.Background(), logsAside(backup), func(name string) error {
-		put, err := putBack(filepath.Join(logsAside(backup), name), s.LogPath(name))
+		put, err := putLogBack(filepath.Join(logsAside(backup), name), s.LogPath(name))
 		if put {
 			count++
 		}
@@ -131,9 +131,9 @@ func (s *Store) restoreLogs(backup string) (count int, err error) {
 	return count + n, err
 }
 
-// putBack copies a log, unless it is there. It stays with the database that was
+// putLogBack copies a log, unless it is there. It stays with the database that was
 // kept, for the next time.
-func putBack(from, to string) (bool, error) {
+func putLogBack(from, to string) (bool, error) {
 	file, err := os.Open(from)
 	if err != nil {
 		return false, err
